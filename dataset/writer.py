@@ -1,0 +1,341 @@
+"""Writing parts: append-only, resumable after a kill at any moment, visible only when complete.
+
+A part grows in `<part>.partial`: the variants' coordinates, and `journal.jsonl`, one line per source. Coordinates are
+written before the lines that speak of them; whoever goes on cuts both back to the last source that is whole in both.
+`finish` turns the journal into columns, writes the manifest last and renames the folder.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from dataset.packing import Packed
+from dataset.store import COLUMN, MANIFEST, PART_FORMAT, VARIANT_FORMAT, VERSION, checksums, read_manifest
+from dataset.variants import PADDED_FRAMES
+from utils.errors import UserError
+from utils.files import sync_folder, write_array, write_json
+from utils.recording import Scan
+
+JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
+HEADER_BYTES = 128  # of a .npy: numpy pads the header so that any number of rows fits in
+
+Position = dict[str, Any]  # where a coordinates file stands: {"count": rows, "dtype": "<f4", "shape": [V, C]}
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A recording on its way to the store: what is known of it, JSON-ready, and its packed joints per variant."""
+
+    about: dict[str, Any]  # name, label, frames, split, columns
+    packed: Mapping[str, Packed]
+
+
+@dataclass(frozen=True)
+class ReadSource:
+    """What became of one source: its clips, or why it was refused."""
+
+    name: str
+    clips: Sequence[StoredClip] = ()
+    refused: str | None = None
+
+
+class Rows:
+    """A growing `coordinates.npy`; the header is written when it is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "coordinates.npy"
+        self.path.touch()
+        self.position: Position = {"count": 0, "dtype": "<f4", "shape": []}
+        self._file: IO[bytes] = self.path.open("r+b")
+        self.restore(self.position)
+
+    def append(self, rows: np.ndarray) -> None:
+        """Append (R, V, C); the first call fixes V, C and the dtype."""
+        form = {"dtype": np.lib.format.dtype_to_descr(rows.dtype), "shape": list(rows.shape[1:])}
+        if self.position["count"] and self.position != self.position | form:
+            raise UserError(
+                f"{self.path}: a clip of {form['dtype']} {form['shape']} among {self.position['dtype']} "
+                f"{self.position['shape']}; the sources of one part must have the same joints and channels"
+            )
+        self._file.write(np.ascontiguousarray(rows).data)
+        self.position = {"count": self.position["count"] + len(rows), **form}
+
+    def restore(self, position: Position) -> None:
+        """Cut the file back to `position` and go on there; it must be at least that long."""
+        end = end_of(position)
+        self._file.truncate(max(end, HEADER_BYTES))
+        self._file.seek(end)
+        self.position = dict(position)
+
+    def sync(self) -> None:
+        """Hand all rows to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def complete(self) -> None:
+        """Write the header and close."""
+        self._file.flush()
+        self._file.seek(0)
+        shape = (self.position["count"], *self.position["shape"])
+        header = {"descr": self.position["dtype"], "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        assert self._file.tell() == HEADER_BYTES
+        self.sync()
+        self._file.close()
+
+    def close(self) -> None:
+        """Close as it is."""
+        self._file.close()
+
+
+def end_of(position: Position) -> int:
+    """Return the length in bytes of a coordinates file at `position`."""
+    row = int(np.prod(position["shape"])) * np.dtype(position["dtype"]).itemsize
+    return HEADER_BYTES + int(position["count"]) * row
+
+
+class PartWriter:
+    """Writes one part, going on where an interrupted writer with the same plan stopped.
+
+    Use as a context manager; `done` sources need not be read again. Raises `UserError` if another process is at it, or
+    if the interrupted work was of another plan.
+    """
+
+    def __init__(self, path: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> None:
+        self.path, self.plan, self.variants = path, plan, variants
+        self.folder = partial_of(path)
+        self.done = 0
+
+    def __enter__(self) -> "PartWriter":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / LOCK).open("w")
+        _lock_or_refuse(self._lock, self.folder)
+        self._settle_plan()
+        self._rows = {name: Rows(self.folder / name) for name in self.variants}
+        self._journal = (self.folder / JOURNAL).open("a+b")
+        self._go_on()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for rows in self._rows.values():
+            rows.close()
+        self._journal.close()
+        self._lock.close()
+
+    def _settle_plan(self) -> None:
+        wanted = json.loads(json.dumps({**self.plan, "variants": dict(self.variants)}))
+        path = self.folder / PLAN
+        if not path.exists():
+            write_json(path, wanted)
+        elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+            raise UserError(
+                f"{self.folder}: an interrupted generation of other sources or options; "
+                "give those again to go on, or --force to start anew"
+            )
+
+    def _go_on(self) -> None:
+        """Cut journal and coordinates back to the last source that is whole in both."""
+        sizes = {name: rows.path.stat().st_size for name, rows in self._rows.items()}
+        keep, positions = 0, {name: rows.position for name, rows in self._rows.items()}
+        for end, entry in _journal_entries(self.folder / JOURNAL):
+            if any(end_of(entry["at"][name]) > sizes[name] for name in sizes):
+                break
+            keep, positions = end, entry["at"]
+            self.done += 1
+        self._journal.truncate(keep)
+        self._journal.seek(keep)
+        for name, rows in self._rows.items():
+            rows.restore(positions[name])
+
+    def add(self, sources: Iterable[ReadSource]) -> None:
+        """Append what became of the next sources; on return they are on the disk."""
+        lines = [self._append(source) for source in sources]
+        for rows in self._rows.values():
+            rows.sync()
+        self._journal.write(b"".join(lines))
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self.done += len(lines)
+
+    def _append(self, source: ReadSource) -> bytes:
+        clips = []
+        for clip in source.clips:
+            places = {}
+            for name, rows in self._rows.items():
+                packed, start = clip.packed[name], rows.position["count"]
+                rows.append(packed.rows)
+                places[name] = {"start": start, "spans": packed.spans.tolist(), "frames": packed.frames}
+            clips.append({**clip.about, "places": places})
+        at = {name: rows.position for name, rows in self._rows.items()}
+        entry = {"source": source.name, "refused": source.refused, "clips": clips, "at": at}
+        return json.dumps(entry).encode() + b"\n"
+
+    def finish(self) -> dict[str, Any]:
+        """Make the part visible; return its manifest."""
+        for rows in self._rows.values():
+            rows.complete()
+        index = _Index.of(_journal_entries(self.folder / JOURNAL), list(self.variants))
+        manifest = index.write(self.folder, self.plan, self.variants)
+        reveal(self.path)
+        return manifest
+
+
+class _Index:
+    """All clips of a journal as columns."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.clips: dict[str, list[Any]] = {"label": [], "frames": [], "split": []}
+        self.columns: dict[str, list[Any]] = {}
+        self.spans: dict[str, list[list[list[int]]]] = {}
+        self.frames: dict[str, list[int]] = {}
+        self.refused: list[dict[str, str]] = []
+
+    @classmethod
+    def of(cls, entries: Iterator[tuple[int, dict[str, Any]]], variants: list[str]) -> "_Index":
+        index = cls()
+        index.spans, index.frames = {name: [] for name in variants}, {name: [] for name in variants}
+        for _, entry in entries:
+            if entry["refused"]:
+                index.refused.append({"source": entry["source"], "reason": entry["refused"]})
+            for clip in entry["clips"]:
+                index._add(clip)
+        if len(set(index.names)) != len(index.names):
+            twins = [name for name, times in Counter(index.names).items() if times > 1]
+            raise UserError(f"clip names must be unique within a part; these are not: {', '.join(twins[:5])}")
+        return index
+
+    def _add(self, clip: dict[str, Any]) -> None:
+        self.names.append(clip["name"])
+        for key, values in self.clips.items():
+            values.append(clip[key])
+        for key, value in clip["columns"].items():
+            self.columns.setdefault(key, []).append(value)
+        for name, place in clip["places"].items():
+            spans = np.array(place["spans"], np.int64).reshape(-1, 4)
+            self.spans[name].append((spans + [place["start"], 0, 0, 0]).tolist())
+            self.frames[name].append(place["frames"])
+
+    def longer(self) -> int:
+        """Count the clips that the originals' padded arrays cannot hold whole."""
+        return sum(frames > PADDED_FRAMES for frames in self.clips["frames"])
+
+    def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        arrays = {
+            "names.npy": np.array(self.names, np.str_),
+            "labels.npy": np.array(self.clips["label"], np.int64),
+            "frames.npy": np.array(self.clips["frames"], np.int64),
+            **{COLUMN.format(key): np.array(values) for key, values in self.columns.items()},
+        }
+        if plan["split_of"]:
+            arrays["splits.npy"] = np.array(self.clips["split"], np.str_)
+        for name, array in arrays.items():
+            write_array(folder / name, array)
+        files = checksums(folder, arrays)
+        for name, options in variants.items():
+            write_variant(folder / name, self.spans[name], self.frames[name], options, files["names.npy"])
+        manifest = {
+            "format": PART_FORMAT, "version": VERSION, **plan, "clips": len(self.names),
+            "columns": sorted(self.columns), "refused": self.refused, "longer": self.longer(), "files": files,
+        }  # fmt: skip
+        write_json(folder / MANIFEST, manifest)
+        return manifest
+
+
+def write_variant(
+    folder: Path, spans: list[list[list[int]]], frames: list[int], options: dict[str, Any], names: str
+) -> None:
+    """Write a variant's index and manifest beside its complete coordinates; `names` ties it to its part."""
+    persons = max(map(len, spans), default=0)
+    table = np.zeros((len(spans), persons, 4), np.int64)
+    for row, clip in zip(table, spans, strict=True):
+        row[: len(clip)] = clip
+    write_array(folder / "spans.npy", table)
+    write_array(folder / "frames.npy", np.array(frames, np.int64))
+    files = checksums(folder, ["coordinates.npy", "spans.npy", "frames.npy"])
+    manifest = {"format": VARIANT_FORMAT, "version": VERSION, "variant": folder.name, "options": options}
+    write_json(folder / MANIFEST, {**manifest, "clips": len(spans), "names": names, "files": files})
+
+
+def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[str, Any]) -> None:
+    """Store another variant of a complete part, clip by clip in the part's order; visible only when complete.
+
+    It is derived from stored rows in minutes, so an interrupted one starts anew.
+    """
+    folder = path / f"{name}.partial" / name
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    rows, spans, frames = Rows(folder), [], []
+    try:
+        for clip in clips:
+            spans.append((clip.spans + [rows.position["count"], 0, 0, 0]).tolist())
+            frames.append(clip.frames)
+            rows.append(clip.rows)
+        rows.complete()
+    finally:
+        rows.close()
+    write_variant(folder, spans, frames, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
+    folder.rename(path / name)
+    folder.parent.rmdir()
+    sync_folder(path)
+
+
+def partial_of(path: Path) -> Path:
+    """Return the folder in which a part grows."""
+    return path.with_name(path.name + ".partial")
+
+
+def reveal(path: Path) -> None:
+    """Give a part that lies complete in its partial folder its name; nothing if there is none."""
+    folder = partial_of(path)
+    if not (folder / MANIFEST).exists():
+        return
+    for name in (JOURNAL, PLAN, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    sync_folder(folder)
+    folder.rename(path)
+    sync_folder(path.parent)
+
+
+def remove_part(path: Path) -> None:
+    """Delete a part and what an interrupted generation left of it."""
+    for folder in (path, partial_of(path)):
+        if (folder / MANIFEST).exists():
+            (folder / MANIFEST).unlink()  # first: a half-deleted part is no part
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def source_digest(scan: Scan) -> str:
+    """Return one number for a list of sources: two scans share it if all names and sizes are the same."""
+    return hashlib.sha256(json.dumps([source.key() for source in scan.sources]).encode()).hexdigest()
+
+
+def _journal_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (offset behind the line, entry) for every whole line."""
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # torn by a kill
+            yield file.tell(), json.loads(line)
+
+
+def _lock_or_refuse(file: IO[str], folder: Path) -> None:
+    """Hold the folder as long as this process lives (where the system has advisory locks)."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there, two generators at once are the user's to avoid
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{folder}: another process is generating this part; wait for it") from None

@@ -1,0 +1,239 @@
+"""From raw files to parts in the store: a reader over its sources in worker processes, in constant memory.
+
+Resumable after a kill at any moment with the same bytes, and atomic: see `dataset/writer.py`.
+"""
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from dataset.packing import Packed, pack, unpack
+from dataset.store import MANIFEST, PART_FORMAT, open_part, read_manifest, stored_variants
+from dataset.variants import PADDED_FRAMES, VARIANTS
+from dataset.writer import (
+    PartWriter,
+    ReadSource,
+    StoredClip,
+    add_variant,
+    partial_of,
+    remove_part,
+    reveal,
+    source_digest,
+)
+from utils.errors import UserError
+from utils.files import disk_errors
+from utils.recording import ReadError, Reader, Recording, Scan, Source
+
+CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
+TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to generate: one part of one data set in one variant."""
+
+    part: str
+    reader: Reader
+    roots: Sequence[Path]
+    store: Path
+    variant: str
+    jobs: int = 1
+    force: bool = False
+    progress: bool = True
+    say: Say = print
+
+    @property
+    def path(self) -> Path:
+        """The part's folder."""
+        return self.store / self.part
+
+
+def generate(order: Order) -> dict[str, Any]:
+    """Make the part, or what is lacking of it; return its manifest.
+
+    Raises `UserError` if the store holds a part of this name made from other sources, or if the disk is full.
+    """
+    remedy = "nothing is lost: free some space and give the same command again"
+    with disk_errors(order.store, remedy):
+        order.store.mkdir(parents=True, exist_ok=True)
+        if order.force:
+            remove_part(order.path)
+        reveal(order.path)
+        scan = order.reader.scan(order.roots, order.part)
+        plan = _plan(order, scan)
+        if (order.path / MANIFEST).exists():
+            _refuse_other_sources(order, plan)
+            order.say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
+        else:
+            _read_all(order, scan, plan)
+        _add_missing_variant(order)
+    manifest = read_manifest(order.path, PART_FORMAT)
+    summarize(manifest, order.say)
+    return manifest
+
+
+def too_many_refused(manifest: dict[str, Any], *, strict: bool) -> bool:
+    """Tell whether so many sources were refused that the part is not what its name promises."""
+    refused = len(manifest["refused"])
+    if strict:
+        return refused > 0
+    return refused > TOLERATED_FILES and refused > TOLERATED_SHARE * manifest["sources"]["count"]
+
+
+def _plan(order: Order, scan: Scan) -> dict[str, Any]:
+    reader = order.reader
+    return {
+        "part": order.part,
+        "form": reader.form,
+        "layout": reader.layout,
+        "channels": list(reader.channels),
+        "persons": reader.persons,
+        "split_of": scan.split_of,
+        "sources": {"count": len(scan.sources), "sha256": source_digest(scan)},
+        "skipped": scan.skipped,
+    }
+
+
+def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
+    manifest = read_manifest(order.path, PART_FORMAT)
+    if any(manifest[key] != plan[key] for key in ("form", "split_of", "sources", "persons")):
+        held = f"{manifest['sources']['count']} sources of form {manifest['form']}"
+        found = f"{plan['sources']['count']} sources of form {plan['form']}"
+        raise UserError(
+            f"{order.path}: made from {held}, which are not the {found} found now; "
+            "--force replaces it, --store DIR keeps both"
+        )
+
+
+def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
+    """Return the variants to make while reading: what the source is, and what is asked for."""
+    names = dict.fromkeys([*order.reader.variants, order.variant])
+    if "original" not in order.reader.variants and order.variant not in order.reader.variants:
+        raise UserError(f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}")
+    return {name: dict(VARIANTS[name].options) for name in names}
+
+
+def _read_all(order: Order, scan: Scan, plan: dict[str, Any]) -> None:
+    variants = _variants_to_read(order)
+    with PartWriter(order.path, plan, variants) as writer:
+        todo = scan.sources[writer.done :]
+        if writer.done:
+            order.say(f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done")
+        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress) as bar:
+            for results in _in_order(order, todo, tuple(variants)):
+                writer.add(results)
+                bar.update(len(results))
+        writer.finish()
+
+
+def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -> Iterator[list[ReadSource]]:
+    """Yield results chunk by chunk in the sources' order, however many processes read them."""
+    chunks = (list(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK))
+    if order.jobs == 1 or len(todo) <= CHUNK:
+        yield from (_read_chunk(order.reader, chunk, variants) for chunk in chunks)
+        return
+    context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
+    with ProcessPoolExecutor(order.jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
+        pending: deque[Future[list[ReadSource]]] = deque()
+        try:
+            for chunk in chunks:
+                pending.append(pool.submit(_read_chunk, order.reader, chunk, variants))
+                if len(pending) > 2 * order.jobs:  # bounds what is in memory
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise UserError("a worker process died (out of memory?); the same command goes on where it stopped") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _live_and_die_with_parent() -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _read_chunk(reader: Reader, sources: Sequence[Source], variants: tuple[str, ...]) -> list[ReadSource]:
+    return [_read_source(reader, source, variants) for source in sources]
+
+
+def _read_source(reader: Reader, source: Source, variants: tuple[str, ...]) -> ReadSource:
+    """Read one source; a `ReadError` becomes a refusal, so that the others go on."""
+    try:
+        clips = [_stored(recording, variants, reader.variants) for recording in reader.read(source)]
+    except ReadError as error:
+        return ReadSource(source.name, refused=str(error))
+    return ReadSource(source.name, clips)
+
+
+def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...]) -> StoredClip:
+    about = {
+        "name": recording.name,
+        "label": recording.label,
+        "frames": recording.num_frames,
+        "split": recording.split,
+        "columns": dict(recording.columns),
+    }
+    whole = (recording.num_frames,) * len(recording.joints)  # what is already padded may repeat with its length
+    packed = {
+        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints) for name in variants
+    }
+    return StoredClip(about, packed)
+
+
+def _varied(variant: str, joints: Any) -> Packed:
+    return pack(*VARIANTS[variant].apply(joints))
+
+
+def _add_missing_variant(order: Order) -> None:
+    """Derive the wanted variant from stored rows, if the part lacks it."""
+    held = stored_variants(order.path)
+    if order.variant in held:
+        return
+    if "original" not in held:
+        raise UserError(
+            f"{order.path}: imported as {', '.join(held)}, from which {order.variant} cannot be made; "
+            f"import arrays of that variant into another --store DIR"
+        )
+    part = open_part(order.path, "original")
+    order.say(f"Adding variant {order.variant} to {order.path}, from its stored rows")
+    bar = tqdm(zip(part.spans, part.frames.tolist(), strict=True), total=len(part), unit="clip", disable=not order.progress)
+    clips = (_varied(order.variant, unpack(part.coordinates, spans, frames)) for spans, frames in bar)
+    add_variant(order.path, order.variant, clips, dict(VARIANTS[order.variant].options))
+
+
+def summarize(manifest: dict[str, Any], say: Say) -> None:
+    """Say what was kept, what was left out and why."""
+    count = manifest["sources"]["count"]
+    say(f"Part {manifest['part']}: {manifest['clips']} clips kept of {count} sources read")
+    for reason, names in manifest["skipped"].items():
+        say(f"  left out: {len(names)} {reason} ({_some(names)})")
+    for refusal in manifest["refused"]:
+        say(f"  refused: {refusal['reason']}")
+    if manifest["longer"]:
+        say(f"  {manifest['longer']} clips are longer than {PADDED_FRAMES} frames: `original` keeps all frames, "
+            f"`transformed` and the padded arrays the first {PADDED_FRAMES}")  # fmt: skip
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -1,0 +1,6 @@
+"""The raw forms that can be read, by name."""
+
+from reader.ntu import NtuReader
+from utils.recording import Reader
+
+READERS: dict[str, Reader] = {"ntu": NtuReader()}

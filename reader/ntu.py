@@ -1,0 +1,190 @@
+"""NTU RGB+D `.skeleton` text files: 25 Kinect v2 joints, any number of bodies a frame, metres in camera axes.
+
+Form: a line with the number of frames; per frame a line with the number of bodies; per body a line of 10 fields (ID and
+tracking state, not used), a line with the number of joints, and one line per joint whose first three numbers are x y z.
+Source: Shahroudy et al. 2016 (NTU RGB+D), Liu et al. 2019 (120); reading and selection as in EfficientGCN's reader.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.recording import ReadError, Recording, Scan, Source, refuse_twins
+
+NUM_JOINTS = 25
+PERSONS = 2
+LARGEST = float(np.finfo(np.float32).max)
+SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in the choice of persons
+NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
+MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
+MISSING = "on the list of clips with missing skeletons"
+STRAY = "not named SsssCcccPpppRrrrAaaa.skeleton"
+OTHER_PART = "of another part (by setup number)"
+
+# Which setups belong to a part; None: any.
+SETUPS: dict[str, range | None] = {"ntu60": range(1, 18), "ntu120": range(18, 33), "demo": None}
+
+
+@dataclass(frozen=True)
+class NtuReader:
+    """Reads NTU RGB+D skeletons; the two bodies that move most are a clip's persons."""
+
+    form: str = "ntu"
+    layout: str = "ntu"
+    channels: tuple[str, ...] = ("x", "y", "z")
+    persons: int = PERSONS
+    variants: tuple[str, ...] = ("original",)
+
+    def scan(self, roots: Sequence[Path], part: str) -> Scan:
+        """List the clips of `part` in all folders below `roots`, in order of root, folder and name.
+
+        Left out, with the reason: clips on the list of missing skeletons, files that are not named like a clip, and
+        clips of another part. Raises `UserError` if nothing is left, or if two files have one name.
+        """
+        missing = missing_names()
+        sources, skipped = [], dict[str, list[str]]()
+        for path in (path for root in roots for path in _files(root)):
+            reason = _reason_to_skip(path, part, missing)
+            if reason:
+                skipped.setdefault(reason, []).append(path.name)
+            else:
+                sources.append(Source(path.stem, path, path.stat().st_size))
+        if not sources:
+            raise UserError(_nothing_found(roots, part, skipped))
+        refuse_twins(sources)
+        return Scan(sources, skipped)
+
+    def read(self, source: Source) -> Iterator[Recording]:
+        """Yield the one clip of a file, joints (2, T, 25, 3) float32; T may be any number of frames."""
+        bodies = parse(source.path)  # (slots, T, V, 3)
+        order = np.argsort([energy(body) for body in bodies], kind="stable")[::-1]  # ties: the later slot
+        joints = bodies[order[:PERSONS]]
+        if not joints.any():
+            raise ReadError(source.path, None, "no body in any frame, so there is nothing to learn from")
+        yield Recording(source.name, joints, *label_and_columns(source))
+
+
+def label_and_columns(source: Source) -> tuple[int, dict[str, int | str]]:
+    """Return the class index and the columns that a clip's name states."""
+    match = NAME.fullmatch(source.name)
+    if match is None:
+        raise ReadError(source.path, None, f"'{source.name}' is not a name of the form SsssCcccPpppRrrrAaaa")
+    numbers = {key: int(value) for key, value in match.groupdict().items()}
+    return numbers.pop("action") - 1, {**numbers, "source": str(source.path)}
+
+
+def missing_names() -> frozenset[str]:
+    """Return the names of clips whose skeletons are known to be missing or broken (535, 302 of them NTU-60)."""
+    lines = MISSING_LIST.read_text(encoding="ascii").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def part_of(name: str, part: str) -> bool:
+    """Tell whether the clip called `name` belongs to `part`."""
+    match, setups = NAME.fullmatch(name), SETUPS[part]
+    return match is not None and (setups is None or int(match["setup"]) in setups)
+
+
+def energy(body: np.ndarray) -> float:
+    """Return how much a body (T, V, 3) moves and extends: the summed standard deviations of x, y and z.
+
+    Over the frames whose sum is not zero (the original's test for an empty frame); 0 if there are none.
+    """
+    live = body[body.sum(axis=-1).sum(axis=-1) != 0]
+    return sum(live[..., axis].std() for axis in range(3)) if len(live) else 0.0
+
+
+def parse(path: Path) -> np.ndarray:
+    """Read one file: (slots, T, 25, 3) float32, a body's slot being its order of appearance within the frame.
+
+    Bodies are told apart by order, not by ID, as in the original: where the order changes, tracks mix.
+    At least four slots; a body that is absent in a frame is zero there. Raises `ReadError` with line and reason.
+    """
+    lines = _Lines(path)
+    num_frames = lines.count("the number of frames")
+    if num_frames == 0:
+        raise ReadError(path, 1, "the number of frames is 0")
+    frames = [_frame(lines) for _ in range(num_frames)]  # per frame: bodies of 25 triples
+    joints = np.zeros((max(SLOTS, *map(len, frames)), num_frames, NUM_JOINTS, 3), np.float32)
+    for t, bodies in enumerate(frames):
+        if bodies:
+            joints[: len(bodies), t] = bodies
+    return joints
+
+
+class _Lines:
+    """The lines of a file, read on one at a time; knows where it is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.number = path, 0
+        try:
+            self._lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise ReadError(path, None, f"cannot be read ({error.strerror})") from error
+
+    def next(self, what: str) -> bytes:
+        """Return the next line; refuse if the file ends before it."""
+        if self.number >= len(self._lines):
+            state = "the file is empty" if not self._lines else "the file ends here (truncated?)"
+            raise ReadError(self.path, self.number + 1, f"{state}; expected {what}")
+        self.number += 1
+        return self._lines[self.number - 1]
+
+    def count(self, what: str) -> int:
+        """Return the next line as a number >= 0."""
+        text = self.next(what).strip()
+        if not text.isdigit():
+            raise self.error(f"expected {what}, found '{text[:40].decode(errors='replace')}'")
+        return int(text)
+
+    def error(self, reason: str) -> ReadError:
+        """Return an error that points at the line just read."""
+        return ReadError(self.path, self.number, reason)
+
+
+def _frame(lines: _Lines) -> list[list[tuple[float, float, float]]]:
+    return [_body(lines) for _ in range(lines.count("the number of bodies"))]
+
+
+def _body(lines: _Lines) -> list[tuple[float, float, float]]:
+    lines.next("a body's line")
+    num_joints = lines.count("the number of joints")
+    if num_joints != NUM_JOINTS:
+        raise lines.error(f"{num_joints} joints, but an NTU skeleton has {NUM_JOINTS}")
+    return [_joint(lines) for _ in range(NUM_JOINTS)]
+
+
+def _joint(lines: _Lines) -> tuple[float, float, float]:
+    fields = lines.next("a joint's line").split(None, 3)
+    try:
+        x, y, z = map(float, fields[:3])
+    except ValueError:
+        found = b" ".join(fields[:3]).decode(errors="replace")
+        raise lines.error(f"expected a joint's x y z, found '{found[:40]}'") from None
+    if not (abs(x) <= LARGEST and abs(y) <= LARGEST and abs(z) <= LARGEST):  # false for nan, too
+        raise lines.error(f"a joint's coordinates are not finite: {x} {y} {z}")
+    return x, y, z
+
+
+def _files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; give the one with the .skeleton files as --raw FOLDER")
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | None:
+    if path.suffix != ".skeleton" or not NAME.fullmatch(path.stem):
+        return STRAY
+    if not part_of(path.stem, part):
+        return OTHER_PART
+    return MISSING if path.stem in missing else None
+
+
+def _nothing_found(roots: Sequence[Path], part: str, skipped: dict[str, list[str]]) -> str:
+    left_out = "; ".join(f"{len(names)} {reason}" for reason, names in skipped.items()) or "no files at all"
+    places = ", ".join(map(str, roots))
+    return f"{places}: no .skeleton files of part {part} ({left_out}); give their folder as --raw FOLDER"

@@ -1,0 +1,67 @@
+"""Writing files such that a reader sees either the old content or the whole new one."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from utils.errors import UserError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def disk_errors(place: Path, remedy: str) -> Iterator[None]:
+    """Turn "the disk is full" into a message that says where, and that nothing is lost."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(f"{place}: no room left to write ({error.strerror}); {remedy}") from error
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Call `write` with a temporary file beside `path`, sync it, and rename it to `path`."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_atomic(path, lambda file: file.write((json.dumps(value, indent=1) + "\n").encode()))
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a plain (never pickled) `.npy`, atomically."""
+    write_atomic(path, lambda file: np.save(file, array, allow_pickle=False))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power failure (a no-op where folders cannot be opened)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
