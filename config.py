@@ -6,6 +6,7 @@ Later sections override earlier ones: base (`extends:`), the numbered file, `--s
 
 import difflib
 import json
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args
@@ -13,7 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-FOLDER = Path(__file__).resolve().parent / "configs"
+ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / "configs"
 STREAM_LETTERS = "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
 
 
@@ -141,7 +143,7 @@ class Step(Section):
 
     name: Literal["step"]
     warmup_epochs: int = Field(ge=0)
-    milestones: tuple[int, ...] = Field(description="epochs")
+    milestones: tuple[int, ...] = Field(min_length=1, description="epochs, ascending")
 
 
 Optimizer = Annotated[Union[Sgd, Adam], Field(discriminator="name")]  # noqa: UP007 - pydantic reads it
@@ -223,6 +225,27 @@ def load_local() -> Local:
     """Return the settings of this machine; all defaults if there are none."""
     path = FOLDER / "local.yaml"
     return _validate(Local, _read(path), _shown(path)) if path.exists() else Local()
+
+
+def store_folder(option: Path | None = None) -> Path:
+    """Return where the parts are: --store > GESTA_STORE > configs/local.yaml > data/npy_dataset."""
+    return option or _path(os.environ.get("GESTA_STORE")) or _path(load_local().store) or ROOT / "data/npy_dataset"
+
+
+def work_folder(option: Path | None = None) -> Path:
+    """Return where the runs are: -w > configs/local.yaml > workdir."""
+    return option or _path(load_local().work_dir) or ROOT / "workdir"
+
+
+def raw_folders(part: str, options: Sequence[Path] = ()) -> list[Path]:
+    """Return where a part's raw files are: --raw > GESTA_RAW > configs/local.yaml; none if nothing says so."""
+    stated = os.environ.get("GESTA_RAW")
+    local = getattr(load_local(), f"{part}_path", None)
+    return list(options) or [Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])]
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def numbers() -> list[str]:
@@ -382,5 +405,4 @@ def _is_number_as_text(value: Any) -> bool:
 
 def _shown(path: Path) -> str:
     """Return a path as a user would type it from the repository's root."""
-    root = FOLDER.parent
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

@@ -17,7 +17,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from config import ROOT, Config, raw_folders
 from dataset.packing import Packed, pack, unpack
+from dataset.padded import export
+from dataset.splits import load_benchmark
 from dataset.store import MANIFEST, PART_FORMAT, open_part, read_manifest, stored_variants
 from dataset.variants import PADDED_FRAMES, VARIANTS
 from dataset.writer import (
@@ -30,14 +33,41 @@ from dataset.writer import (
     reveal,
     source_digest,
 )
+from reader import READERS
+from reader.padded import PaddedReader
 from utils.errors import UserError
 from utils.files import disk_errors
 from utils.recording import ReadError, Reader, Recording, Scan, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
+SHOWN_REFUSALS = 20
 TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
 
+# Where the raw files of a part lie unless something else is said, and how one comes by them.
+RAW = ROOT / "data/raw_skeleton"
+ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
+RAW_FOLDERS = {
+    "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
+    "ntu120": (RAW / "nturgbd_skeletons_s018_to_s032", ROSE_LAB.format("nturgbd_skeletons_s018_to_s032.zip")),
+    "demo": (RAW / "demo", "write it with: python -m tools.make_skeletons data/raw_skeleton/demo"),
+}
+
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `-gd` was asked for, beside the experiment."""
+
+    store: Path
+    raw: Sequence[Path] = ()
+    from_padded: Path | None = None
+    padded: bool = False
+    jobs: int = 1
+    force: bool = False
+    strict: bool = False
+    progress: bool = True
+    say: Say = print
 
 
 @dataclass(frozen=True)
@@ -58,6 +88,38 @@ class Order:
     def path(self) -> Path:
         """The part's folder."""
         return self.store / self.part
+
+
+def generate_experiment(config: Config, request: Request) -> bool:
+    """Make all parts that an experiment reads; return whether few enough sources were refused."""
+    data = config.data
+    manifests = [generate(_order(config, part, request)) for part in data.parts]
+    if request.padded:
+        parts = [open_part(request.store / part, data.variant) for part in data.parts]
+        for path in export(parts, load_benchmark(data.benchmark), request.store):
+            request.say(f"Padded arrays: {path}")
+    request.say(f"Next: python main.py -c {config.number}")
+    return not any(too_many_refused(manifest, strict=request.strict) for manifest in manifests)
+
+
+def _order(config: Config, part: str, request: Request) -> Order:
+    data = config.data
+    reader: Reader = READERS[data.form]
+    if request.from_padded:
+        reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
+    else:
+        roots = raw_folders(part, request.raw) or [_default_raw(part)]
+    return Order(
+        part, reader, roots, request.store, data.variant, request.jobs, request.force, request.progress, request.say
+    )
+
+
+def _default_raw(part: str) -> Path:
+    folder, how = RAW_FOLDERS[part]
+    if not folder.is_dir():
+        settings = f"--raw FOLDER, GESTA_RAW, or {part}_path in configs/local.yaml"
+        raise UserError(f"{folder}: no such folder; {how}, or say where it is: {settings}")
+    return folder
 
 
 def generate(order: Order) -> dict[str, Any]:
@@ -228,8 +290,10 @@ def summarize(manifest: dict[str, Any], say: Say) -> None:
     say(f"Part {manifest['part']}: {manifest['clips']} clips kept of {count} sources read")
     for reason, names in manifest["skipped"].items():
         say(f"  left out: {len(names)} {reason} ({_some(names)})")
-    for refusal in manifest["refused"]:
+    for refusal in manifest["refused"][:SHOWN_REFUSALS]:
         say(f"  refused: {refusal['reason']}")
+    if len(manifest["refused"]) > SHOWN_REFUSALS:
+        say(f"  refused: {len(manifest['refused']) - SHOWN_REFUSALS} more, listed in the part's {MANIFEST}")
     if manifest["longer"]:
         say(f"  {manifest['longer']} clips are longer than {PADDED_FRAMES} frames: `original` keeps all frames, "
             f"`transformed` and the padded arrays the first {PADDED_FRAMES}")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Losses: logits (N, K) and labels (N,) int64 -> one loss per clip (N,), so that a mean over clips is exact."""
+"""Losses: logits (N, K) and labels (N,) int64 -> one loss per clip (N,), so that means are exact."""
 
 from collections.abc import Callable
 

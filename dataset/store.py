@@ -85,7 +85,7 @@ def open_part(path: Path, variant: str) -> Part:
     folder = path / variant
     if not (folder / MANIFEST).exists():
         known = ", ".join(stored_variants(path))
-        raise UserError(f"{folder}: not generated yet (the part has {known}); run -gd for this experiment")
+        raise UserError(f"{folder}: not generated yet (the part has {known}); run: python main.py -c NUMBER -gd")
     described = read_manifest(folder, VARIANT_FORMAT)
     if described["names"] != manifest["files"]["names.npy"]:
         raise UserError(f"{folder}: made from another part than {path}; run -gd --force")
@@ -106,7 +106,7 @@ def read_manifest(path: Path, expected: str) -> dict[str, Any]:
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not generated yet; run -gd for this experiment first") from None
+        raise UserError(f"{path}: not generated yet; run: python main.py -c NUMBER -gd") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path / MANIFEST}: not JSON ({error}); run -gd --force") from error
     found = (manifest.get("format"), manifest.get("version"))

@@ -27,17 +27,18 @@ class Cost:
     def describe(self) -> str:
         """Return one line with every figure and its definition."""
         return (
-            f"Model profile: {self.flops_thop / 1e9:.2f}G FLOPs and {self.leaf_parameters / 1e6:.2f}M Parameters "
-            f"(as thop 0.0.31 counts: one multiply-add is one FLOP, graph products and parameters outside leaf "
-            f"modules left out); {self.macs / 1e9:.2f}G multiply-adds with the graph products; "
-            f"{self.trainable_parameters:,} trainable parameters"
+            f"Model profile: {self.flops_thop / 1e9:.2f}G FLOPs"
+            f" and {self.leaf_parameters / 1e6:.2f}M Parameters"
+            " (as thop 0.0.31 counts: one multiply-add is one FLOP, graph products and adjacency left out);"
+            f" {self.macs / 1e9:.2f}G multiply-adds with the graph products;"
+            f" {self.trainable_parameters:,} trainable parameters"
         )
 
 
 def measure(model: nn.Module, input_shape: Sequence[int]) -> Cost:
     """Return the cost of one evaluation pass on an input of `input_shape`, without computing it.
 
-    The pass runs on a copy on the meta device: `model` and its hooks stay as they are, on whatever device.
+    The pass runs on a copy on the meta device: `model` stays as it is, on whatever device it is.
 
     Args:
         model: takes one float32 tensor.

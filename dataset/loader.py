@@ -1,0 +1,194 @@
+"""From parts to batches: a table of frames on the device, gathered by index; no worker processes.
+
+Letters: N clips, M persons, T frames, V joints, C channels, R rows; row 0 of a table is all zeros.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from dataset.augment import Augmentation
+from dataset.packing import COUNT, FIRST, LOOP, ROW
+from dataset.store import Part
+from utils.batch import Batch
+from utils.errors import UserError
+
+
+class FrameTable:
+    """All rows of all parts under one numbering, resident on the device where they fit, else read from the disk."""
+
+    def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
+        self.device = device
+        self._maps = [part.coordinates for part in parts]
+        counts = [len(rows) for rows in self._maps]
+        self.starts = np.cumsum([1, *counts[:-1]])  # first row of each part
+        self.row_shape = self._maps[0].shape[1:]  # (V, C)
+        size = (1 + sum(counts)) * int(np.prod(self.row_shape)) * 4
+        self.resident = self._load(1 + sum(counts)) if size < free_bytes(device) // 2 else None
+
+    def _load(self, count: int) -> Tensor:
+        table = torch.empty(count, *self.row_shape, device=self.device)
+        table[0] = 0
+        for start, rows in zip(self.starts.tolist(), self._maps, strict=True):
+            for first in range(0, len(rows), 1 << 16):  # in pieces: no second copy of the whole on the host
+                piece = torch.from_numpy(np.array(rows[first : first + (1 << 16)], np.float32))
+                table[start + first : start + first + len(piece)] = piece.to(self.device)
+        return table
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the rows (...,) as (..., V, C) float32 on the device; row 0 is zeros."""
+        if self.resident is not None:
+            return self.resident[rows.to(self.device)]
+        flat = rows.numpy().ravel()
+        taken = np.zeros((flat.size, *self.row_shape), np.float32)
+        owner = np.searchsorted(self.starts, flat, side="right") - 1  # -1: row 0
+        for part, (start, table) in enumerate(zip(self.starts, self._maps, strict=True)):
+            mine = np.flatnonzero(owner == part)
+            taken[mine] = table[flat[mine] - start]
+        return torch.from_numpy(taken.reshape(*rows.shape, *self.row_shape)).to(self.device)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory the device has left, in bytes."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0  # unknown: read from the disk
+
+
+class Clips:
+    """The clips of one split, across parts, in the store's order.
+
+    Attributes:
+        names: (N,) names.
+        labels: (N,) int64.
+    """
+
+    def __init__(self, table: FrameTable, parts: Sequence[Part], chosen: Sequence[np.ndarray], persons: int) -> None:
+        """Take the clips `chosen` (indices per part), and of each the first `persons` persons."""
+        self.table = table
+        picks = list(zip(parts, chosen, strict=True))
+        self.names = np.concatenate([part.names[index] for part, index in picks])
+        self.labels = torch.from_numpy(np.concatenate([part.labels[index] for part, index in picks]))
+        spans = [
+            part.spans[index, :persons] + np.array([start, 0, 0, 0])
+            for (part, index), start in zip(picks, table.starts, strict=True)
+        ]
+        self._spans = torch.from_numpy(np.concatenate(spans))  # (N, M, 4)
+        self._frames = torch.from_numpy(np.concatenate([part.frames[index] for part, index in picks]))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def joints(self, index: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Return the first `frames` frames of clips `index` (N,) as (N, C, T, V, M), and their lengths (N, M)."""
+        spans, t = self._spans[index], torch.arange(frames)
+        row, first, count, loop = (spans[..., column, None] for column in (ROW, FIRST, COUNT, LOOP))  # (N, M, 1)
+        since = t - first  # (N, M, T)
+        inside = (count > 0) & (since >= 0) & ((since < count) | (loop == 1))
+        inside &= t < self._frames[index][:, None, None]
+        rows = torch.where(inside, row + since % count.clamp(min=1), 0)
+        lengths = torch.where(inside, t + 1, 0).amax(dim=-1)  # (N, M)
+        return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, T, V, C) -> (N, C, T, V, M)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What happens to joints on their way into a batch.
+
+    Attributes:
+        frames: length of every clip.
+        streams: (N, C, T, V, M) -> (N, I, C', T, V, M).
+        augment: applied to the joints, in order; for training only.
+    """
+
+    frames: int
+    streams: Callable[[Tensor], Tensor]
+    augment: Sequence[Augmentation] = ()
+
+
+class Loader:
+    """Batches of a split in its order, every clip once."""
+
+    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int) -> None:
+        self.clips, self.pipeline, self.batch_size = clips, pipeline, batch_size
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.clips) // self.batch_size)
+
+    @property
+    def names(self) -> np.ndarray:
+        """(N,) names that `Batch.index` points to."""
+        return self.clips.names
+
+    @property
+    def num_clips(self) -> int:
+        """Clips an epoch."""
+        return len(self.clips)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index in torch.arange(len(self.clips)).split(self.batch_size):
+            yield self._batch(*self.clips.joints(index, self.pipeline.frames), index)
+
+    def _batch(self, joints: Tensor, lengths: Tensor, index: Tensor) -> Batch:
+        labels = self.clips.labels[index].to(joints.device)
+        return Batch(self.pipeline.streams(joints), labels, index, lengths)
+
+
+class TrainLoader(Loader):
+    """Batches of a split, shuffled and augmented; the last incomplete one is dropped.
+
+    `state` and `restore` leave an epoch and take it up again at any batch, with the same numbers.
+    """
+
+    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int, seed: int) -> None:
+        super().__init__(clips, pipeline, batch_size)
+        if len(clips) < batch_size:
+            raise UserError(
+                f"train.batch_size: {batch_size} clips a batch, but the train split has {len(clips)}; "
+                f"--set train.batch_size={max(1, len(clips) // 2)}"
+            )
+        self._order, self._augment = Generator().manual_seed(seed), Generator().manual_seed(seed + 1)
+        self.start_epoch()
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return len(self.clips) // self.batch_size
+
+    @property
+    def num_clips(self) -> int:
+        """Clips an epoch."""
+        return len(self) * self.batch_size
+
+    def start_epoch(self) -> None:
+        """Begin a new order."""
+        self._at, self._epoch_order = 0, self._order.get_state()
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield what is left of the epoch."""
+        self._order.set_state(self._epoch_order)
+        order = torch.randperm(len(self.clips), generator=self._order)
+        while self._at < len(self):
+            index = order[self._at * self.batch_size :][: self.batch_size]
+            self._at += 1
+            joints, lengths = self.clips.joints(index, self.pipeline.frames)
+            for augmentation in self.pipeline.augment:
+                drawn = augmentation.draw(len(index), self._augment)
+                joints = augmentation.apply(joints, drawn.to(joints.device))
+            yield self._batch(joints, lengths, index)
+
+    def state(self) -> dict[str, Any]:
+        """Return where the epoch stands: tensors and plain numbers."""
+        return {"order": self._epoch_order, "augment": self._augment.get_state(), "at": self._at}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._epoch_order, self._at = state["order"], int(state["at"])
+        self._augment.set_state(state["augment"])

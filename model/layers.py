@@ -1,0 +1,49 @@
+"""Pieces that several layers use: activations by name, convolutions with their normalisation, residuals."""
+
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hswish": nn.Hardswish,  # x * relu6(x + 3) / 6
+    "swish": nn.SiLU,  # x * sigmoid(x)
+}
+
+
+class Layer(nn.Module):
+    """A module (N, C, T, V) -> (N, C', T/s, V) that knows how it looks along time."""
+
+    stride = 1  # s, in frames of its input
+    radius = 0  # frames of its input that one frame of its output sees to either side
+
+
+class Zero(nn.Module):
+    """The residual of a layer that has none."""
+
+    def forward(self, x: Tensor) -> float:  # noqa: ARG002 - called like any other residual
+        return 0.0
+
+
+def temporal_conv(
+    channels: int, window: int, stride: int, *, bias: bool, depthwise: bool = False
+) -> nn.Conv2d:
+    """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C, T/s, V)."""
+    return nn.Conv2d(
+        channels,
+        channels,
+        kernel_size=(window, 1),
+        stride=(stride, 1),
+        padding=((window - 1) // 2, 0),
+        groups=channels if depthwise else 1,
+        bias=bias,
+    )
+
+
+def pointwise_conv(in_channels: int, out_channels: int, *, bias: bool, stride: int = 1) -> nn.Conv2d:
+    """Return a 1x1 convolution: (N, C, T, V) -> (N, C', T/s, V)."""
+    return nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=(stride, 1), bias=bias)
+
+
+def normalised(conv: nn.Conv2d) -> nn.Sequential:
+    """Return `conv` followed by the normalisation of its output; their keys are `0` and `1`."""
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))

@@ -1,0 +1,434 @@
+"""The loops: train, evaluate, extract. They are handed a `Run` and build nothing.
+
+Letters: N clips, K classes, C channels.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from utils import checkpoint, outputs
+from utils.batch import Batch
+from utils.errors import UserError
+from utils.interrupt import StopRequest
+from utils.metrics import Scores, score
+from utils.run_folder import RunFolder
+
+LOOK_EVERY = 20  # steps between two looks at the losses: each look waits for the device
+SAVE_EVERY_S = 600.0  # a kill costs at most this much work, however long an epoch is
+
+
+class Batches(Protocol):
+    """A split as batches, every clip once and in order."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Batch]: ...
+    @property
+    def names(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def num_clips(self) -> int: ...  # noqa: D102
+
+
+class TrainBatches(Batches, Protocol):
+    """A split in shuffled batches, whose place in an epoch can be saved."""
+
+    def start_epoch(self) -> None: ...  # noqa: D102
+    def state(self) -> dict[str, Any]: ...  # noqa: D102
+    def restore(self, state: dict[str, Any]) -> None: ...  # noqa: D102
+
+
+class Network(Protocol):
+    """What extraction asks of a network beyond its logits."""
+
+    classifier_weight: Tensor
+
+    def forward_features(self, streams: Tensor) -> Tensor: ...  # noqa: D102
+    def pool(self, features: Tensor) -> Tensor: ...  # noqa: D102
+    def forward_head(self, features: Tensor) -> Tensor: ...  # noqa: D102
+
+
+@dataclass
+class Progress:
+    """How far training is; plain numbers, saved in every checkpoint."""
+
+    epoch: int = 0  # finished
+    step: int = 0  # optimizer steps done
+    correct: int = 0  # of this epoch, as are the next two
+    clips: int = 0
+    loss: float = 0.0  # summed over clips
+    seconds: float = 0.0  # spent before the latest start
+    best: dict[str, float] | None = None  # figures of the best epoch so far
+    latest: dict[str, float] | None = None  # figures of the latest evaluation
+
+
+@dataclass
+class Recipe:
+    """How a run trains."""
+
+    epochs: int
+    base_lr: float
+    schedule: Callable[[int], float]  # step -> factor of the base rate
+    evaluates: Callable[[int], bool]  # epoch, from 1
+    accumulate: int = 1
+    clip_norm: float | None = None
+
+
+@dataclass
+class Run:
+    """One execution, ready to go; made by `initializer.py`."""
+
+    model: nn.Module
+    loss: Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) -> (N,)
+    batches: dict[str, Batches]  # by split: train, validation, eval
+    folder: RunFolder
+    log: logging.Logger
+    about: dict[str, Any]  # what a checkpoint remembers: config, classes
+    recipe: Recipe | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    progress: Progress = field(default_factory=Progress)
+    stop: StopRequest = field(default_factory=StopRequest)
+    show_progress: bool = True
+    events: Any = None  # a TensorBoard writer
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def chosen_on(self) -> str:
+        """The split on which the best epoch is chosen."""
+        return "validation" if "validation" in self.batches else "eval"
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on this run so far, resumptions included."""
+        return self.progress.seconds + time.monotonic() - self.started
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and the logits (N, K) and labels (N,) they come from, in the split's order."""
+
+    scores: Scores
+    logits: Tensor
+    labels: Tensor
+
+
+def train(run: Run) -> None:
+    """Train to the last epoch, from wherever the run stands; evaluate and save on the way."""
+    recipe, progress, batches = _training(run)
+    run.log.info("Starting training ...")
+    while progress.epoch < recipe.epochs:
+        train_epoch(run)
+        save(run)
+        evaluation = _evaluate_epoch(run) if recipe.evaluates(progress.epoch + 1) else None
+        progress.epoch += 1
+        run.folder.add_metrics(_epoch_line(run, evaluation))
+        progress.correct, progress.clips, progress.loss = 0, 0, 0.0
+        batches.start_epoch()
+        save(run)
+    _conclude(run)
+
+
+def train_epoch(run: Run) -> None:
+    """Train on what is left of the current epoch."""
+    recipe, progress, batches = _training(run)
+    run.model.train()
+    start, window = time.monotonic(), _Window(run)
+    saved = start
+    done = progress.step % len(batches)
+    with tqdm(batches, total=len(batches), initial=done, disable=not run.show_progress, leave=False) as bar:
+        for batch in bar:
+            window.add(batch, *train_step(run, batch))
+            if len(window) == LOOK_EVERY:
+                window.look(bar)
+            if run.stop.number is not None or time.monotonic() - saved > SAVE_EVERY_S:
+                window.look(bar)
+                save(run)
+                saved = time.monotonic()
+                run.stop.raise_if_requested()
+        window.look(bar)
+    seconds = time.monotonic() - start
+    share = _share(progress.correct, progress.clips)
+    run.log.info(
+        f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Training accuracy: {share}, Training time: {seconds:.2f}s"
+    )
+    run.log.info("")
+
+
+def train_step(run: Run, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Take one optimizer step; return per clip the loss (N,) and whether it was right (N,), on the device."""
+    recipe, progress, _ = _training(run)
+    optimizer = run.optimizer
+    assert optimizer is not None
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.base_lr * recipe.schedule(progress.step)
+    optimizer.zero_grad(set_to_none=True)
+    losses, right = [], []
+    for piece in batch.pieces(recipe.accumulate):
+        logits = run.model(piece.streams)
+        loss = run.loss(logits, piece.labels)
+        (loss.sum() / len(batch)).backward()
+        losses.append(loss.detach())
+        right.append(logits.detach().argmax(dim=1) == piece.labels)
+    if recipe.clip_norm is not None:
+        nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip_norm)
+    optimizer.step()
+    progress.step += 1
+    return torch.cat(losses), torch.cat(right)
+
+
+class _Window:
+    """The steps since the last look: figures stay on the device until then."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._steps: list[tuple[Batch, Tensor, Tensor]] = []
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def add(self, batch: Batch, losses: Tensor, right: Tensor) -> None:
+        self._steps.append((batch, losses, right))
+
+    def look(self, bar: "tqdm[Batch]") -> None:
+        """Fetch the figures (a device sync), stop on a loss that is not finite, count and show."""
+        first = self.run.progress.step - len(self._steps)
+        for step, (batch, losses, right) in enumerate(self._steps, start=first):
+            on_host = losses.double().cpu()
+            if not on_host.isfinite().all():
+                raise _not_finite(self.run, batch, on_host)
+            self._count(step, float(on_host.sum()), int(right.sum()), len(batch), bar)
+        self._steps.clear()
+
+    def _count(self, step: int, loss: float, correct: int, clips: int, bar: "tqdm[Batch]") -> None:
+        run, (recipe, progress, batches) = self.run, _training(self.run)
+        progress.loss, progress.correct, progress.clips = (
+            progress.loss + loss, progress.correct + correct, progress.clips + clips,
+        )  # fmt: skip
+        rate = recipe.base_lr * recipe.schedule(step + 1)  # the next step's, as the original prints
+        figures = f"Loss: {loss / clips:.4f}, LR: {rate:.4f}"
+        if run.show_progress:
+            bar.set_postfix_str(figures, refresh=False)
+        else:
+            done, total = step % len(batches) + 1, len(batches)
+            run.log.info(f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Batch: {done}/{total}, {figures}")
+        if run.events is not None:
+            run.events.add_scalar("train_loss", loss / clips, step)
+            run.events.add_scalar("learning_rate", rate, step)
+
+
+def _not_finite(run: Run, batch: Batch, losses: Tensor) -> UserError:
+    names = run.batches["train"].names[batch.index[~losses.isfinite()].numpy()]
+    return UserError(
+        f"epoch {run.progress.epoch + 1}: the loss of {', '.join(map(str, names[:8]))} is not finite; lower "
+        "train.optimizer.lr or set train.clip_norm, then start anew, or resume the last checkpoint with -r"
+    )
+
+
+@torch.inference_mode()
+def evaluate(run: Run, split: str) -> Evaluation:
+    """Score every clip of `split` once, in order, and log the figures."""
+    batches, start = run.batches[split], time.monotonic()
+    run.model.eval()
+    logits, labels, losses = [], [], []
+    for batch in _shown(run, batches):
+        found = run.model(batch.streams)
+        _refuse_not_finite(found, batch, batches)
+        logits.append(found)
+        labels.append(batch.labels)
+        losses.append(run.loss(found, batch.labels))
+    evaluation = Evaluation(
+        score(torch.cat(logits), torch.cat(labels), torch.cat(losses)), torch.cat(logits).cpu(), torch.cat(labels).cpu()
+    )
+    _log_scores(run, evaluation.scores, time.monotonic() - start)
+    return evaluation
+
+
+@torch.inference_mode()
+def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Return names, labels, logits (N, K), pooled features (N, C) and the classifier's weight (K, C) of a split.
+
+    Streamed: full feature maps (n, C, T', V, M) are kept for the clips named in `maps_of` only.
+    """
+    batches, network = run.batches[split], run.model
+    unknown = sorted(set(maps_of) - set(batches.names.tolist()))
+    if unknown:
+        raise UserError(f"--clips {' '.join(unknown)}: not in the {split} split")
+    run.model.eval()
+    rows: dict[str, list[Tensor]] = {"features": [], "logits": [], "labels": []}
+    maps: dict[str, Tensor] = {}
+    for batch in _shown(run, batches):
+        features = network.forward_features(batch.streams)  # type: ignore[operator]
+        rows["features"].append(network.pool(features).cpu())  # type: ignore[operator]
+        rows["logits"].append(network.forward_head(features).cpu())  # type: ignore[operator]
+        rows["labels"].append(batch.labels.cpu())
+        names = batches.names[batch.index.numpy()].tolist()
+        maps |= {name: features[n].cpu() for n, name in enumerate(names) if name in maps_of}
+    found = {key: torch.cat(values).numpy() for key, values in rows.items()}
+    found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}  # type: ignore[union-attr]
+    if maps_of:
+        found |= {"map_names": np.array(maps_of), "maps": torch.stack([maps[name] for name in maps_of]).numpy()}
+    return found
+
+
+def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
+    """Evaluate the eval split; scores go to the run folder and, where given, to `out` (.npz or .json)."""
+    write = outputs.score_writer(out) if out else None  # a wrong suffix is known before hours of work
+    run.log.info("Starting evaluating ...")
+    evaluation = evaluate(run, "eval")
+    names = run.batches["eval"].names
+    run.folder.add_metrics({"epoch": 0, "eval": evaluation.scores.figures()})
+    run.log.info(f"Scores: {run.folder.save_scores(names, evaluation.labels.numpy(), evaluation.logits.numpy())}")
+    if write:
+        write(names, evaluation.labels.numpy(), evaluation.logits.numpy())
+        run.log.info(f"Scores: {out}")
+    run.log.info("Finish evaluating!")
+    return evaluation
+
+
+def run_extraction(run: Run, split: str, maps_of: Sequence[str] = (), out: Path | None = None) -> Path:
+    """Extract a split into `out` (.npz: everything; .pkl: name -> vector), else into the run folder."""
+    out = out or run.folder.path / "features.npz"
+    write = outputs.feature_writer(out)
+    run.log.info("Starting extracting ...")
+    write(extract(run, split, maps_of))
+    run.log.info(f"Features: {out}")
+    return out
+
+
+def save(run: Run) -> None:
+    """Write `last.pt`: everything needed to go on as if nothing had happened."""
+    checkpoint.save(run.folder.last, _content(run))
+
+
+def restore(run: Run, content: dict[str, Any]) -> None:
+    """Put a run back to where `content` was saved."""
+    _, _, batches = _training(run)
+    assert run.optimizer is not None
+    run.model.load_state_dict(content["model"], strict=True)
+    run.optimizer.load_state_dict(content["optimizer"])
+    run.progress = Progress(**content["progress"])
+    batches.restore(content["loader"])
+    checkpoint.restore_random_state(content["random"])
+    run.folder.cut_metrics(run.progress.epoch)
+
+
+def _content(run: Run) -> dict[str, Any]:
+    _, progress, batches = _training(run)
+    assert run.optimizer is not None
+    return {
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "progress": {**asdict(progress), "seconds": run.seconds},
+        "loader": batches.state(),
+        "random": checkpoint.random_state(),
+        **run.about,
+    }
+
+
+def _evaluate_epoch(run: Run) -> Evaluation:
+    """Evaluate after an epoch; keep checkpoint and scores if it is the best so far."""
+    recipe, progress, _ = _training(run)
+    run.log.info(f"Evaluating for epoch {progress.epoch + 1}/{recipe.epochs} ...")
+    evaluation = evaluate(run, run.chosen_on)
+    progress.latest = {**evaluation.scores.figures(), "epoch": progress.epoch + 1}
+    if progress.best is None or progress.latest["top1"] > progress.best["top1"]:
+        progress.best = progress.latest
+        run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
+        checkpoint.save(run.folder.best, _content(run))
+        run.folder.save_scores(run.batches[run.chosen_on].names, evaluation.labels.numpy(), evaluation.logits.numpy())
+    _log_best(run)
+    return evaluation
+
+
+def _conclude(run: Run) -> None:
+    """Say which epoch is the best and how it was chosen; with a validation split, what it gets on eval."""
+    run.log.info("Finish training!")
+    best, latest = run.progress.best, run.progress.latest
+    assert best is not None and latest is not None
+    how = "validation subjects" if run.chosen_on == "validation" else "eval, as the field does"
+    run.log.info(f"Best epoch: {best['epoch']:.0f} with {_percent(best['top1'])}, chosen on {how}")
+    run.log.info(f"Last epoch: {latest['epoch']:.0f} with {_percent(latest['top1'])}")
+    if run.chosen_on == "validation":
+        for name, path in (("last", run.folder.last), ("best", run.folder.best)):
+            run.log.info(f"Evaluating the {name} epoch on eval ...")
+            run.model.load_state_dict(checkpoint.load(path)["model"], strict=True)
+            final = evaluate(run, "eval")
+            run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
+        run.folder.save_scores(run.batches["eval"].names, final.labels.numpy(), final.logits.numpy())
+
+
+def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:
+    """Return an epoch's figures for `metrics.jsonl`, and hand them to TensorBoard."""
+    progress = run.progress
+    line: dict[str, Any] = {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "train": {"loss": progress.loss / progress.clips, "top1": progress.correct / progress.clips},
+    }
+    if evaluation is not None:
+        line[run.chosen_on] = evaluation.scores.figures()
+    if run.events is not None:
+        run.events.add_scalar("train_acc", line["train"]["top1"], progress.step)
+        if evaluation is not None:
+            run.events.add_scalar("eval_acc", evaluation.scores.accuracy, progress.step)
+            run.events.add_scalar("eval_loss", evaluation.scores.mean_loss, progress.step)
+        run.events.flush()
+    return line
+
+
+def _shown(run: Run, batches: Batches) -> Iterator[Batch]:
+    """Yield batches behind a progress bar, or with a log line each; a signal ends it."""
+    for number, batch in enumerate(tqdm(batches, disable=not run.show_progress, leave=False), start=1):
+        run.stop.raise_if_requested()
+        if not run.show_progress:
+            run.log.info(f"Batch: {number}/{len(batches)}")
+        yield batch
+
+
+def _refuse_not_finite(logits: Tensor, batch: Batch, batches: Batches) -> None:
+    bad = ~logits.isfinite().all(dim=1).cpu()
+    if bad.any():
+        names = ", ".join(map(str, batches.names[batch.index[bad].numpy()][:8]))
+        raise UserError(f"{names}: the network's output is not finite; the checkpoint or these clips are damaged")
+
+
+def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
+    run.log.info(
+        f"Top-1 accuracy: {_share(scores.top1, scores.count)}, Top-5 accuracy: {_share(scores.top5, scores.count)}, "
+        f"Mean loss:{scores.mean_loss:.4f}"
+    )
+    run.log.info(f"Mean-class accuracy: {_percent(scores.mean_class)} over the classes that are present")
+    speed = scores.count / seconds
+    run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
+    run.log.info("")
+
+
+def _log_best(run: Run) -> None:
+    assert run.progress.best is not None
+    minutes, seconds = divmod(int(run.seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    spent = f"{days:02d}d-{hours:02d}h-{minutes:02d}m-{seconds:02d}s"
+    run.log.info(f"Best top-1 accuracy: {_percent(run.progress.best['top1'])}, Total time: {spent}")
+    run.log.info("")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part}/{whole}({part / whole:.2%})"
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction:.2%}"
+
+
+def _training(run: Run) -> tuple[Recipe, Progress, TrainBatches]:
+    """Return what only a training run has."""
+    assert run.recipe is not None
+    return run.recipe, run.progress, run.batches["train"]  # type: ignore[return-value]

@@ -1,0 +1,51 @@
+"""`python -m tools.padded export OUT --benchmark ntu-xsub`: write a store as the padded arrays of older code."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import config
+from dataset.padded import export
+from dataset.splits import benchmark_names, load_benchmark
+from dataset.store import open_part
+from dataset.variants import PADDED_FRAMES
+from utils.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.padded", description=__doc__, allow_abbrev=False)
+    parser.add_argument("action", choices=["export"])
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write the tree into")
+    parser.add_argument("--benchmark", required=True, choices=benchmark_names())
+    parser.add_argument("--transformed", action="store_true", help="the view-normalised variant")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
+    options = parser.parse_args(arguments)
+    try:
+        _export(options)
+    except (UserError, config.ConfigError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _export(options: argparse.Namespace) -> None:
+    variant = "transformed" if options.transformed else "original"
+    store = config.store_folder(options.store)
+    parts = [open_part(store / name, variant) for name in _parts_of(options.benchmark)]
+    for path in export(parts, load_benchmark(options.benchmark), options.out):
+        print(path)  # noqa: T201
+    cut = sum(part.manifest["longer"] for part in parts)
+    if cut:
+        print(f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}")  # noqa: T201
+
+
+def _parts_of(benchmark: str) -> tuple[str, ...]:
+    """Return the parts that the experiments on a benchmark read."""
+    experiments = map(config.load, config.numbers())
+    return next(each.data.parts for each in experiments if each.data.benchmark == benchmark)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Checkpoints of every form that users have, recognised by content, as torch's key names and float32."""
+
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.errors import UserError
+from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
+
+OUR_FORMAT = "gesta-checkpoint"
+ACCEPTED = (
+    "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
+)
+
+ZIP_MAGIC = b"PK"
+LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # torch before 1.6
+
+PADDLE_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
+PADDLE_TABLE = "StructuredToParameterName@@"  # Paddle's own names of the parameters: of no use here
+
+# layer type -> the part of a temporal layer's keys that no other type has ("conv" is looked for last)
+LAYER_MARKS = {"SG": "depth_conv1", "Sep": "depth_conv", "Bottleneck": "reduct_conv", "Basic": "conv"}
+
+
+@dataclass(frozen=True)
+class ImportedCheckpoint:
+    """The content of a checkpoint file, whatever wrote it."""
+
+    form: str  # "gesta", "efficientgcn-torch", "paddle" or "state-dict"
+    state: dict[str, Tensor]  # torch's key names, float32 and int64, on the CPU
+    recorded: str | None  # the accuracy that the file says it reached
+    epoch: int | None  # epochs finished
+    raw: dict[str, Any] = field(default_factory=dict)  # the whole file, of our own form only
+
+
+def read_checkpoint(path: Path) -> ImportedCheckpoint:
+    """Read a checkpoint; its suffix does not matter, and no code in it is run.
+
+    Raises:
+        UserError: naming the file, what is wrong with it and what would be accepted.
+    """
+    content = _load_torch(path) if _is_torch_file(path) else load_pickle(path, accepted=ACCEPTED)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__} and no mapping; {ACCEPTED}")
+    try:
+        return _interpret(content)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {ACCEPTED}") from error
+
+
+def temporal_layer_of(state: Iterable[str]) -> str | None:
+    """Return the type of the temporal layers whose keys are in `state`, None where no block has one.
+
+    The number of a config does not tell it: in an older release of the original 2001 had Sep layers.
+    """
+    names = {match[1] for key in state if (match := re.search(r"_tcn-\d+\.(\w+)\.", key))}
+    return next((layer for layer, mark in LAYER_MARKS.items() if mark in names), None)
+
+
+def describe_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
+    """Return how two state dicts differ in keys and shapes, shortly; None where they do not."""
+    shapes = {key: (tuple(found[key].shape), tuple(expected[key].shape)) for key in found if key in expected}
+    differences = {
+        "missing": [key for key in expected if key not in found],
+        "unexpected": [key for key in found if key not in expected],
+        "of another shape": [f"{key} {a} for {b}" for key, (a, b) in shapes.items() if a != b],
+    }
+    return (
+        "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in differences.items() if keys) or None
+    )
+
+
+def _first(names: list[str], count: int = 3) -> str:
+    """Return the first few names, with dots where there are more."""
+    return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
+
+
+def _is_torch_file(path: Path) -> bool:
+    """Return whether the file begins like one that torch wrote; the others can only be plain pickles."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(LEGACY_MAGIC))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; {ACCEPTED}") from error
+    if not head:
+        raise UserError(f"{path}: the file is empty; {ACCEPTED}")
+    return head.startswith(ZIP_MAGIC) or head == LEGACY_MAGIC
+
+
+def _load_torch(path: Path) -> Any:
+    """Return what torch saved: tensors, plain containers and, for the original's files, numeric arrays."""
+    types = {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"]}
+    names = [(value, name) for name, value in NUMPY_GLOBALS.items()]
+    try:
+        with torch.serialization.safe_globals([*types, *names]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        forbidden = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"asks for '{forbidden[1]}'" if forbidden else "holds more than tensors, numbers and text"
+        raise UserError(f"{path}: {reason}, which is not allowed in a checkpoint; {ACCEPTED}") from error
+    except (RuntimeError, OSError, *MALFORMED) as error:
+        raise UserError(f"{path}: truncated, damaged or not written by torch; {ACCEPTED}") from error
+
+
+def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
+    """Return the checkpoint in `content`; ValueError where its form is not known."""
+    nested = isinstance(content.get("model"), dict)
+    if nested and content.get("format") == OUR_FORMAT:
+        return ImportedCheckpoint("gesta", content["model"], None, content.get("epoch"), content)
+    entries = dict(content["model"] if nested else content)
+    entries.pop(PADDLE_TABLE, None)
+    state = {key: tensor for key, entry in entries.items() if (tensor := _to_tensor(entry)) is not None}
+    if not entries or len(state) != len(entries):
+        raise ValueError(f"no form known here, with the keys {_first([*map(str, content)], 8)}")
+    if not all(isinstance(entry, Tensor) for entry in entries.values()):
+        form, state = "paddle", _with_torch_names(state)
+    else:
+        form, state = "efficientgcn-torch" if nested else "state-dict", _without_module(state)
+    return ImportedCheckpoint(form, state, _recorded_accuracy(content), _finished_epochs(content))
+
+
+def _to_tensor(entry: Any) -> Tensor | None:
+    """Return the weight that a tensor, an array or Paddle's (name, array) holds; None for anything else."""
+    if isinstance(entry, tuple) and len(entry) == 2:
+        entry = entry[1]
+    if isinstance(entry, np.ndarray) and entry.dtype.kind in "iuf":
+        entry = torch.from_numpy(entry.astype(entry.dtype.newbyteorder("=")))  # a copy that may be written
+    if not isinstance(entry, Tensor):
+        return None
+    return entry.float() if entry.is_floating_point() else entry
+
+
+def _with_torch_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return Paddle's weights under torch's names, key by key: some files are converted by half.
+
+    No weight needs a transpose: the networks have convolutions only.
+    """
+    renamed = {_torch_name(key): tensor for key, tensor in state.items()}
+    if len(renamed) != len(state):
+        raise ValueError("holds the same statistics under Paddle's and under torch's name")
+    for key in [key for key in renamed if key.endswith(".running_var")]:
+        batches = key.replace("running_var", "num_batches_tracked")
+        renamed.setdefault(batches, torch.tensor(0))  # Paddle does not count them
+    return renamed
+
+
+def _torch_name(key: str) -> str:
+    """Return torch's name of a weight that may have Paddle's."""
+    module, dot, name = key.rpartition(".")
+    return module + dot + PADDLE_NAMES.get(name, name)
+
+
+def _without_module(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights without the prefix that torch's DataParallel puts before every key."""
+    prefix = "module."
+    wrapped = all(key.startswith(prefix) for key in state)
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items()} if wrapped else state
+
+
+def _recorded_accuracy(content: dict[str, Any]) -> str | None:
+    """Return the best accuracy in the file, from the counts of its confusion matrix where it has one."""
+    best = content.get("best_state")
+    if not isinstance(best, dict):
+        return None
+    matrix = np.asarray(best.get("cm", 0))  # (K, K), rows are true classes; 0 before the first evaluation
+    if matrix.ndim == 2 and matrix.sum() > 0:
+        correct, total = round(matrix.trace()), round(matrix.sum())
+        return f"{correct}/{total} ({100 * correct / total:.2f}%) top-1"
+    accuracy = best.get("acc_top1")
+    return None if accuracy is None else f"{100 * float(accuracy):.2f}% top-1"
+
+
+def _finished_epochs(content: dict[str, Any]) -> int | None:
+    """Return the number of finished epochs.
+
+    One Paddle port, known by its key `opt`, writes the index of its last epoch, from 0; others the number.
+    """
+    epoch = content.get("epoch")
+    if not isinstance(epoch, int):
+        return None
+    return epoch + 1 if "opt" in content else epoch

@@ -1,0 +1,110 @@
+"""One folder per run, complete: configuration, environment, log, metrics, events, checkpoints, scores.
+
+`<work_dir>/2001_EfficientGCN-B0_ntu-xsub/2026-11-20_14-03-22_s1/`, made exclusively; nothing is shared between runs.
+"""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.files import disk_errors, write_atomic, write_json
+
+BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
+EVALUATION = "_eval"  # ends the name of a folder that holds an evaluation only
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, parent: Path, suffix: str) -> "RunFolder":
+        """Make a new folder named by the time; `-2`, `-3`, ... where that name is taken."""
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, 1000):
+            path = parent / f"{stamp}{suffix}{'' if attempt == 1 else f'-{attempt}'}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return cls(path)
+        raise UserError(f"{parent}: a thousand runs within one second; give another -w DIR")
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch."""
+        return self.path / BEST
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.path / LAST
+
+    @property
+    def log(self) -> Path:
+        """What was printed."""
+        return self.path / LOG
+
+    def describe(self, config: str, environment: dict[str, Any]) -> None:
+        """Write the resolved configuration and the environment."""
+        write_atomic(self.path / "config.yaml", lambda file: file.write(config.encode()))
+        write_json(self.path / "environment.json", environment)
+
+    def add_metrics(self, line: dict[str, Any]) -> None:
+        """Append one line of figures; on return it is on the disk."""
+        with disk_errors(self.path, "free some space and resume with -r"), self._metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut_metrics(self, epoch: int) -> None:
+        """Drop the lines behind `epoch`: what a resumed run does again."""
+        kept = [line for line in self.metrics() if line["epoch"] <= epoch]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_atomic(self._metrics, lambda file: file.write(text.encode()))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return all whole lines."""
+        if not self._metrics.exists():
+            return []
+        lines = self._metrics.read_bytes().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+    def save_scores(self, names: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> Path:
+        """Write `scores.npz`: names (N,), labels (N,), logits (N, K) whose softmax gives the probabilities."""
+        path = self.path / SCORES
+        write_atomic(path, lambda file: np.savez(file, names=names, labels=labels, logits=logits))
+        return path
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / METRICS
+
+
+def runs(parent: Path) -> list[RunFolder]:
+    """Return the training runs in `parent`, oldest first."""
+    folders = sorted(path for path in parent.glob("*") if path.is_dir() and EVALUATION not in path.name)
+    return [RunFolder(path) for path in folders]
+
+
+def best_run(parent: Path) -> tuple[float, RunFolder] | None:
+    """Return the best top-1 on eval among the runs in `parent`, and its run.
+
+    Of a run with validation subjects that is the epoch chosen on them; of others the best epoch on eval.
+    """
+    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))]
+    return max(found)[::2] if found else None
+
+
+def _on_eval(run: RunFolder) -> list[float]:
+    lines = [line for line in run.metrics() if "eval" in line]
+    chosen = [line for line in lines if line.get("checkpoint") == "best"] or lines
+    return [line["eval"]["top1"] for line in chosen]
