@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / "configs"
-STREAM_LETTERS = "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
+STREAM_LETTERS = (
+    "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
+)
 
 
 class ConfigError(ValueError):
@@ -36,11 +38,16 @@ class NtuData(Section):
     """NTU RGB+D skeletons and data sets of the same form."""
 
     form: Literal["ntu"] = "ntu"
-    parts: tuple[Literal["ntu60", "ntu120", "demo"], ...] = Field(min_length=1, description="parts of the store, in order")
+    parts: tuple[Literal["ntu60", "ntu120", "demo"], ...] = Field(
+        min_length=1, description="parts of the store, in order"
+    )
     benchmark: Literal["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub"]
-    variant: Literal["original", "transformed"] = Field(description="the per-clip function whose result is stored")
+    variant: Literal["original", "transformed"] = Field(
+        description="the per-clip function whose result is stored"
+    )
     validation: tuple[int, ...] = Field(
-        default=(), description="training subjects held out to choose the best epoch on; empty: chosen on eval"
+        default=(),
+        description="training subjects held out to choose the best epoch on; empty: chosen on eval",
     )
 
     @property
@@ -62,7 +69,9 @@ class Input(Section):
     streams: str = Field(description="letters of J (joint), V (velocity), B (bone); stacked in that order")
     frames: int = Field(ge=3, description="the clip's first frames, zero-padded to this number")
     persons: int = Field(default=2, ge=1)
-    augment: tuple[Rotate, ...] = Field(default=(), description="applied to training joints, before the streams")
+    augment: tuple[Rotate, ...] = Field(
+        default=(), description="applied to training joints, before the streams"
+    )
 
     @field_validator("streams")
     @classmethod
@@ -77,11 +86,15 @@ class EfficientGCN(Section):
 
     name: Literal["EfficientGCN"]
     size: str = Field(pattern=r"^B\d+$", description="compound coefficient: B0, B2, B4")
-    layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(description="temporal layer; the paper's EpSep is Sep")
+    layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(
+        description="temporal layer; the paper's EpSep is Sep"
+    )
     attention: Literal["stja", "pa", "ca", "fa", "ja", "none"]
     activation: Literal["relu", "relu6", "hswish", "swish"]
     stem_channels: int = Field(ge=1)
-    blocks: tuple[tuple[int, int, float], ...] = Field(min_length=1, description="channels, stride, depth; before scaling")
+    blocks: tuple[tuple[int, int, float], ...] = Field(
+        min_length=1, description="channels, stride, depth; before scaling"
+    )
     fusion_stage: int = Field(ge=0, description="blocks before the input branches are joined")
     kernel: tuple[int, int] = Field(description="temporal window in frames (odd), largest hop distance")
     scale: tuple[float, float] = Field(description="growth of channels and depth per step of size")
@@ -229,7 +242,12 @@ def load_local() -> Local:
 
 def store_folder(option: Path | None = None) -> Path:
     """Return where the parts are: --store > GESTA_STORE > configs/local.yaml > data/npy_dataset."""
-    return option or _path(os.environ.get("GESTA_STORE")) or _path(load_local().store) or ROOT / "data/npy_dataset"
+    return (
+        option
+        or _path(os.environ.get("GESTA_STORE"))
+        or _path(load_local().store)
+        or ROOT / "data/npy_dataset"
+    )
 
 
 def work_folder(option: Path | None = None) -> Path:
@@ -241,7 +259,9 @@ def raw_folders(part: str, options: Sequence[Path] = ()) -> list[Path]:
     """Return where a part's raw files are: --raw > GESTA_RAW > configs/local.yaml; none if nothing says so."""
     stated = os.environ.get("GESTA_RAW")
     local = getattr(load_local(), f"{part}_path", None)
-    return list(options) or [Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])]
+    return list(options) or [
+        Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])
+    ]
 
 
 def _path(text: str | None) -> Path | None:
@@ -274,7 +294,9 @@ def _with_base(path: Path) -> dict[str, Any]:
         return raw
     base_path = (path.parent / str(base)) if (path.parent / str(base)).is_file() else FOLDER / str(base)
     if not base_path.is_file():
-        raise ConfigError(f"{_shown(path)}: extends '{base}', but there is no such file beside it or in configs/")
+        raise ConfigError(
+            f"{_shown(path)}: extends '{base}', but there is no such file beside it or in configs/"
+        )
     base_raw = _read(base_path)
     if "extends" in base_raw:
         raise ConfigError(f"{_shown(base_path)}: a base cannot extend another one")
@@ -313,7 +335,9 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False)
     keys = [loader.construct_object(key, deep=deep) for key, _ in node.value]
     twice = [key for key in keys if keys.count(key) > 1]
     if twice:
-        raise yaml.constructor.ConstructorError(None, None, f"key '{twice[0]}' is given twice", node.start_mark)
+        raise yaml.constructor.ConstructorError(
+            None, None, f"key '{twice[0]}' is given twice", node.start_mark
+        )
     return yaml.SafeLoader.construct_mapping(loader, node, deep)
 
 
@@ -338,7 +362,9 @@ def _first_line(error: yaml.YAMLError) -> str:
 
 def _validate(section: type[S], raw: dict[str, Any], where: str) -> S:
     try:
-        return section.model_validate_json(json.dumps(raw, default=str))  # as JSON a list may be a tuple, still strict
+        return section.model_validate_json(
+            json.dumps(raw, default=str)
+        )  # as JSON a list may be a tuple, still strict
     except ValidationError as error:
         problems = error.errors(include_url=False)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

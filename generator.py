@@ -45,7 +45,9 @@ TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still ex
 
 # Where the raw files of a part lie unless something else is said, and how one comes by them.
 RAW = ROOT / "data/raw_skeleton"
-ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
+ROSE_LAB = (
+    "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
+)
 RAW_FOLDERS = {
     "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
     "ntu120": (RAW / "nturgbd_skeletons_s018_to_s032", ROSE_LAB.format("nturgbd_skeletons_s018_to_s032.zip")),
@@ -110,7 +112,15 @@ def _order(config: Config, part: str, request: Request) -> Order:
     else:
         roots = raw_folders(part, request.raw) or [_default_raw(part)]
     return Order(
-        part, reader, roots, request.store, data.variant, request.jobs, request.force, request.progress, request.say
+        part,
+        reader,
+        roots,
+        request.store,
+        data.variant,
+        request.jobs,
+        request.force,
+        request.progress,
+        request.say,
     )
 
 
@@ -183,7 +193,9 @@ def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
     """Return the variants to make while reading: what the source is, and what is asked for."""
     names = dict.fromkeys([*order.reader.variants, order.variant])
     if "original" not in order.reader.variants and order.variant not in order.reader.variants:
-        raise UserError(f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}")
+        raise UserError(
+            f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}"
+        )
     return {name: dict(VARIANTS[name].options) for name in names}
 
 
@@ -192,8 +204,12 @@ def _read_all(order: Order, scan: Scan, plan: dict[str, Any]) -> None:
     with PartWriter(order.path, plan, variants) as writer:
         todo = scan.sources[writer.done :]
         if writer.done:
-            order.say(f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done")
-        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress) as bar:
+            order.say(
+                f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
+            )
+        with tqdm(
+            total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress
+        ) as bar:
             for results in _in_order(order, todo, tuple(variants)):
                 writer.add(results)
                 bar.update(len(results))
@@ -217,7 +233,9 @@ def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
-            raise UserError("a worker process died (out of memory?); the same command goes on where it stopped") from error
+            raise UserError(
+                "a worker process died (out of memory?); the same command goes on where it stopped"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -256,9 +274,12 @@ def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ..
         "split": recording.split,
         "columns": dict(recording.columns),
     }
-    whole = (recording.num_frames,) * len(recording.joints)  # what is already padded may repeat with its length
+    whole = (recording.num_frames,) * len(
+        recording.joints
+    )  # what is already padded may repeat with its length
     packed = {
-        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints) for name in variants
+        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints)
+        for name in variants
     }
     return StoredClip(about, packed)
 
@@ -279,7 +300,12 @@ def _add_missing_variant(order: Order) -> None:
         )
     part = open_part(order.path, "original")
     order.say(f"Adding variant {order.variant} to {order.path}, from its stored rows")
-    bar = tqdm(zip(part.spans, part.frames.tolist(), strict=True), total=len(part), unit="clip", disable=not order.progress)
+    bar = tqdm(
+        zip(part.spans, part.frames.tolist(), strict=True),
+        total=len(part),
+        unit="clip",
+        disable=not order.progress,
+    )
     clips = (_varied(order.variant, unpack(part.coordinates, spans, frames)) for spans, frames in bar)
     add_variant(order.path, order.variant, clips, dict(VARIANTS[order.variant].options))
 

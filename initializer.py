@@ -78,7 +78,9 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     data = open_data(config, machine)
     model = _new_model(config, machine, data)
     content = checkpoint.load(folder.last)
-    run = _training_run(config, machine, data, model, folder, describe=False, purge_step=content["progress"]["step"])
+    run = _training_run(
+        config, machine, data, model, folder, describe=False, purge_step=content["progress"]["step"]
+    )
     restore(run, content)
     run.log.info(f"Loading checkpoint {folder.last}")
     run.log.info(f"Start epoch: {run.progress.epoch + 1}, step: {run.progress.step}")
@@ -114,7 +116,9 @@ def pick_device(wanted: str | None) -> torch.device:
     if not wanted.isdigit():
         raise UserError(f"-g {wanted}: expected cpu or the number of a CUDA device")
     if int(wanted) >= torch.cuda.device_count():
-        raise UserError(f"-g {wanted}: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu")
+        raise UserError(
+            f"-g {wanted}: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu"
+        )
     return torch.device(f"cuda:{wanted}")
 
 
@@ -157,7 +161,9 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
         chosen = {split: _first(picks, DEBUG_CLIPS) for split, picks in chosen.items()}
     for split, picks in chosen.items():
         if not sum(map(len, picks)):
-            raise UserError(f"{machine.store}: {benchmark.name} has no clips to {split} with; see the part's manifest.json")
+            raise UserError(
+                f"{machine.store}: {benchmark.name} has no clips to {split} with; see the part's manifest.json"
+            )
     clips = {split: Clips(table, parts, picks, config.input.persons) for split, picks in chosen.items()}
     return Data(benchmark, layout, device, clips, counts)
 
@@ -165,9 +171,13 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
 def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
     manifest = part.manifest
     if manifest["layout"] != config.data.layout:
-        raise UserError(f"{part.path}: layout {manifest['layout']}, but the experiment needs {config.data.layout}")
+        raise UserError(
+            f"{part.path}: layout {manifest['layout']}, but the experiment needs {config.data.layout}"
+        )
     if part.spans.shape[1] < config.input.persons:
-        raise UserError(f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}")
+        raise UserError(
+            f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"
+        )
     wrong = np.flatnonzero((part.labels < 0) | (part.labels >= len(benchmark.classes)))
     if len(wrong):
         raise UserError(
@@ -176,11 +186,16 @@ def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
         )
 
 
-def _hold_out(config: Config, parts: Sequence[Part], train: list[np.ndarray] | None) -> dict[str, list[np.ndarray]]:
+def _hold_out(
+    config: Config, parts: Sequence[Part], train: list[np.ndarray] | None
+) -> dict[str, list[np.ndarray]]:
     """Return train without, and validation with, the clips of `data.validation` subjects."""
     if train is None or not config.data.validation:
         return {}
-    held = [np.isin(part.column("subject")[index], config.data.validation) for part, index in zip(parts, train, strict=True)]
+    held = [
+        np.isin(part.column("subject")[index], config.data.validation)
+        for part, index in zip(parts, train, strict=True)
+    ]
     return {
         "train": [index[~out] for index, out in zip(train, held, strict=True)],
         "validation": [index[out] for index, out in zip(train, held, strict=True)],
@@ -276,7 +291,13 @@ def _training_run(  # noqa: PLR0913
 
 
 def _bare_run(
-    config: Config, machine: Machine, data: Data, model: nn.Module, folder: RunFolder, *, describe: bool = True
+    config: Config,
+    machine: Machine,
+    data: Data,
+    model: nn.Module,
+    folder: RunFolder,
+    *,
+    describe: bool = True,
 ) -> Run:
     """Return a run that can evaluate; its folder and log exist from here on."""
     log = logs.start(folder.log)
@@ -313,7 +334,13 @@ def _events(folder: RunFolder, purge_step: int | None) -> Any:
 
 
 def _log_start(log: logging.Logger, config: Config, data: Data, model: nn.Module, folder: RunFolder) -> None:
-    shape = [len(config.input.streams), CHANNELS, config.input.frames, data.layout.num_joints, config.input.persons]
+    shape = [
+        len(config.input.streams),
+        CHANNELS,
+        config.input.frames,
+        data.layout.num_joints,
+        config.input.persons,
+    ]
     log.info(f"Saving folder path: {folder.path}")
     log.info(f"Using {environment.device_name(data.device)}" if data.device.type == "cuda" else "Using CPU!")
     log.info(f"Dataset: {data.benchmark.name} ({data.counts})")
@@ -335,7 +362,11 @@ def _import_weights(model: nn.Module, path: Path, config: Config, *, init_head: 
     if imported.form == "gesta":
         _refuse_other_input(path, imported.raw["config"], config)
     state, expected = dict(imported.state), model.state_dict()
-    head = [key for key in expected if key.startswith(HEAD) and key in state and state[key].shape != expected[key].shape]
+    head = [
+        key
+        for key in expected
+        if key.startswith(HEAD) and key in state and state[key].shape != expected[key].shape
+    ]
     if head and init_head:
         state |= {key: expected[key] for key in head}
     mismatch = describe_mismatch(expected, state)
@@ -364,7 +395,12 @@ def _log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
 def _refuse_other_input(path: Path, theirs: dict[str, Any], config: Config) -> None:
     """Refuse weights that were trained on another input than this experiment's: they would load and be wrong."""
     ours = json.loads(config.model_dump_json())
-    for section, key in (("input", "streams"), ("input", "frames"), ("input", "persons"), ("data", "variant")):
+    for section, key in (
+        ("input", "streams"),
+        ("input", "frames"),
+        ("input", "persons"),
+        ("data", "variant"),
+    ):
         if theirs[section][key] != ours[section][key]:
             raise UserError(
                 f"{path}: trained with {section}.{key}={theirs[section][key]}, but {config.number} has "
@@ -375,7 +411,11 @@ def _refuse_other_input(path: Path, theirs: dict[str, Any], config: Config) -> N
 def _why_unfit(imported: ImportedCheckpoint, config: Config, expected: dict[str, Tensor], head: bool) -> str:
     found = temporal_layer_of(imported.state)
     wanted = temporal_layer_of(expected)
-    what = f"has {found} layers, but {config.number} has {wanted}" if found != wanted else f"does not fit {config.number}"
+    what = (
+        f"has {found} layers, but {config.number} has {wanted}"
+        if found != wanted
+        else f"does not fit {config.number}"
+    )
     fitting = _numbers_that_fit(imported.state, config.data.benchmark)
     if fitting:
         return f"{what}; it fits {', '.join(fitting)}"
@@ -401,7 +441,9 @@ def _newest_best(config: Config, machine: Machine) -> Path:
     for folder in reversed(runs(parent)):
         if folder.best.exists():
             return folder.best
-    raise UserError(f"{parent}: no run with a best checkpoint yet; train with -c {config.number}, or give one with -pp FILE")
+    raise UserError(
+        f"{parent}: no run with a best checkpoint yet; train with -c {config.number}, or give one with -pp FILE"
+    )
 
 
 def _unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:

@@ -244,7 +244,9 @@ def evaluate(run: Run, split: str) -> Evaluation:
         labels.append(batch.labels)
         losses.append(run.loss(found, batch.labels))
     evaluation = Evaluation(
-        score(torch.cat(logits), torch.cat(labels), torch.cat(losses)), torch.cat(logits).cpu(), torch.cat(labels).cpu()
+        score(torch.cat(logits), torch.cat(labels), torch.cat(losses)),
+        torch.cat(logits).cpu(),
+        torch.cat(labels).cpu(),
     )
     _log_scores(run, evaluation.scores, time.monotonic() - start)
     return evaluation
@@ -273,7 +275,10 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
     found = {key: torch.cat(values).numpy() for key, values in rows.items()}
     found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}  # type: ignore[union-attr]
     if maps_of:
-        found |= {"map_names": np.array(maps_of), "maps": torch.stack([maps[name] for name in maps_of]).numpy()}
+        found |= {
+            "map_names": np.array(maps_of),
+            "maps": torch.stack([maps[name] for name in maps_of]).numpy(),
+        }
     return found
 
 
@@ -284,7 +289,9 @@ def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
     evaluation = evaluate(run, "eval")
     names = run.batches["eval"].names
     run.folder.add_metrics({"epoch": 0, "eval": evaluation.scores.figures()})
-    run.log.info(f"Scores: {run.folder.save_scores(names, evaluation.labels.numpy(), evaluation.logits.numpy())}")
+    run.log.info(
+        f"Scores: {run.folder.save_scores(names, evaluation.labels.numpy(), evaluation.logits.numpy())}"
+    )
     if write:
         write(names, evaluation.labels.numpy(), evaluation.logits.numpy())
         run.log.info(f"Scores: {out}")
@@ -342,7 +349,9 @@ def _evaluate_epoch(run: Run) -> Evaluation:
         progress.best = progress.latest
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
         checkpoint.save(run.folder.best, _content(run))
-        run.folder.save_scores(run.batches[run.chosen_on].names, evaluation.labels.numpy(), evaluation.logits.numpy())
+        run.folder.save_scores(
+            run.batches[run.chosen_on].names, evaluation.labels.numpy(), evaluation.logits.numpy()
+        )
     _log_best(run)
     return evaluation
 
@@ -360,7 +369,9 @@ def _conclude(run: Run) -> None:
             run.log.info(f"Evaluating the {name} epoch on eval ...")
             run.model.load_state_dict(checkpoint.load(path)["model"], strict=True)
             final = evaluate(run, "eval")
-            run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
+            run.folder.add_metrics(
+                {"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()}
+            )
         run.folder.save_scores(run.batches["eval"].names, final.labels.numpy(), final.logits.numpy())
 
 
@@ -396,7 +407,9 @@ def _refuse_not_finite(logits: Tensor, batch: Batch, batches: Batches) -> None:
     bad = ~logits.isfinite().all(dim=1).cpu()
     if bad.any():
         names = ", ".join(map(str, batches.names[batch.index[bad].numpy()][:8]))
-        raise UserError(f"{names}: the network's output is not finite; the checkpoint or these clips are damaged")
+        raise UserError(
+            f"{names}: the network's output is not finite; the checkpoint or these clips are damaged"
+        )
 
 
 def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
@@ -406,7 +419,9 @@ def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
     )
     run.log.info(f"Mean-class accuracy: {_percent(scores.mean_class)} over the classes that are present")
     speed = scores.count / seconds
-    run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
+    run.log.info(
+        f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)"
+    )  # sic: parsers know it
     run.log.info("")
 
 

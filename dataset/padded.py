@@ -1,7 +1,7 @@
 """Writing the padded arrays of older code from a store.
 
-    OUT/{original,transformed}/<benchmark>/{train,eval}_data.npy    (N, 3, 300, 25, 2) float32
-                                           {train,eval}_label.pkl   (source paths, class indices, frame counts)
+OUT/{original,transformed}/<benchmark>/{train,eval}_data.npy    (N, 3, 300, 25, 2) float32
+                                       {train,eval}_label.pkl   (source paths, class indices, frame counts)
 """
 
 import pickle

@@ -126,7 +126,9 @@ class PartWriter:
         self._go_on()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for rows in self._rows.values():
             rows.close()
         self._journal.close()
@@ -230,7 +232,9 @@ class _Index:
         """Count the clips that the originals' padded arrays cannot hold whole."""
         return sum(frames > PADDED_FRAMES for frames in self.clips["frames"])
 
-    def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    def write(
+        self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]
+    ) -> dict[str, Any]:
         arrays = {
             "names.npy": np.array(self.names, np.str_),
             "labels.npy": np.array(self.clips["label"], np.int64),

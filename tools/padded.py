@@ -20,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write the tree into")
     parser.add_argument("--benchmark", required=True, choices=benchmark_names())
     parser.add_argument("--transformed", action="store_true", help="the view-normalised variant")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)"
+    )
     options = parser.parse_args(arguments)
     try:
         _export(options)
@@ -38,7 +40,9 @@ def _export(options: argparse.Namespace) -> None:
         print(path)  # noqa: T201
     cut = sum(part.manifest["longer"] for part in parts)
     if cut:
-        print(f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}")  # noqa: T201
+        print(
+            f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}"
+        )  # noqa: T201
 
 
 def _parts_of(benchmark: str) -> tuple[str, ...]:

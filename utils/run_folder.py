@@ -100,7 +100,9 @@ def best_run(parent: Path) -> tuple[float, RunFolder] | None:
 
     Of a run with validation subjects that is the epoch chosen on them; of others the best epoch on eval.
     """
-    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))]
+    found = [
+        (max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))
+    ]
     return max(found)[::2] if found else None
 
 

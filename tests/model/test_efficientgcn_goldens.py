@@ -136,12 +136,18 @@ def train(network, streams, labels, on_first_step):
     return losses, rates
 
 
-@pytest.mark.parametrize(("name", "options"), [("SG", {}), ("Sep", SEP)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_twelve_training_steps_are_the_originals(goldens, training_clips, build, name, options, dtype):
+TRAININGS = [
+    ("SG", torch.float32, 1e-4),
+    ("Sep", torch.float32, 1e-4),
+    pytest.param("SG", torch.float64, 1e-10, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "tolerance"), TRAININGS)
+def test_twelve_training_steps_are_the_originals(goldens, training_clips, build, name, dtype, tolerance):
     golden = np.load(goldens / f"training/{name}.npz")
-    bits, exact = (32, False) if dtype == torch.float32 else (64, True)
-    network = build(**options)
+    bits = torch.finfo(dtype).bits
+    network = build(**SEP if name == "Sep" else {})
     network.load_state_dict(load(goldens / f"training/{name}_init.pt"), strict=True)
     network.to(dtype).train()
     gradients = load(goldens / f"training/{name}_grad_iter0.pt")
@@ -150,14 +156,14 @@ def test_twelve_training_steps_are_the_originals(goldens, training_clips, build,
         found = {key: p.grad for key, p in network.named_parameters() if p.requires_grad}
         assert list(found) == list(gradients)
         for key, gradient in gradients.items():
-            assert_close(found[key].float(), gradient.float(), 2e-5)
+            assert_close(found[key].float(), gradient, 2e-6)
 
     streams, labels = training_clips
     losses, rates = train(network, streams.to(dtype), labels, compare_gradients)
     assert rates == pytest.approx(golden["lrs"].tolist(), abs=1e-15)
-    assert losses == pytest.approx(golden[f"losses{bits}"].tolist(), abs=1e-10 if exact else 1e-4)
+    assert losses == pytest.approx(golden[f"losses{bits}"].tolist(), abs=tolerance)
     with torch.no_grad():
         logits = network.eval()(streams.to(dtype))
-    assert_close(logits, golden[f"final_eval_logits{bits}"], 1e-8 if exact else 1e-4)
+    assert_close(logits, golden[f"final_eval_logits{bits}"], tolerance)
     for key, weight in load(goldens / f"training/{name}_final.pt").items():
-        assert_close(network.state_dict()[key].to(weight.dtype), weight, 1e-4)
+        assert_close(network.state_dict()[key].to(weight.dtype), weight, max(tolerance, 1e-7))
