@@ -9,16 +9,14 @@ import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard, TypeVar, Union, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / "configs"
-STREAM_LETTERS = (
-    "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
-)
+STREAM_LETTERS = "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
 
 
 class ConfigError(ValueError):
@@ -42,9 +40,7 @@ class NtuData(Section):
         min_length=1, description="parts of the store, in order"
     )
     benchmark: Literal["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub"]
-    variant: Literal["original", "transformed"] = Field(
-        description="the per-clip function whose result is stored"
-    )
+    variant: Literal["original", "transformed"] = Field(description="the per-clip function whose result is stored")
     validation: tuple[int, ...] = Field(
         default=(),
         description="training subjects held out to choose the best epoch on; empty: chosen on eval",
@@ -69,9 +65,7 @@ class Input(Section):
     streams: str = Field(description="letters of J (joint), V (velocity), B (bone); stacked in that order")
     frames: int = Field(ge=3, description="the clip's first frames, zero-padded to this number")
     persons: int = Field(default=2, ge=1)
-    augment: tuple[Rotate, ...] = Field(
-        default=(), description="applied to training joints, before the streams"
-    )
+    augment: tuple[Rotate, ...] = Field(default=(), description="applied to training joints, before the streams")
 
     @field_validator("streams")
     @classmethod
@@ -86,9 +80,7 @@ class EfficientGCN(Section):
 
     name: Literal["EfficientGCN"]
     size: str = Field(pattern=r"^B\d+$", description="compound coefficient: B0, B2, B4")
-    layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(
-        description="temporal layer; the paper's EpSep is Sep"
-    )
+    layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(description="temporal layer; the paper's EpSep is Sep")
     attention: Literal["stja", "pa", "ca", "fa", "ja", "none"]
     activation: Literal["relu", "relu6", "hswish", "swish"]
     stem_channels: int = Field(ge=1)
@@ -242,12 +234,7 @@ def load_local() -> Local:
 
 def store_folder(option: Path | None = None) -> Path:
     """Return where the parts are: --store > GESTA_STORE > configs/local.yaml > data/npy_dataset."""
-    return (
-        option
-        or _path(os.environ.get("GESTA_STORE"))
-        or _path(load_local().store)
-        or ROOT / "data/npy_dataset"
-    )
+    return option or _path(os.environ.get("GESTA_STORE")) or _path(load_local().store) or ROOT / "data/npy_dataset"
 
 
 def work_folder(option: Path | None = None) -> Path:
@@ -259,9 +246,7 @@ def raw_folders(part: str, options: Sequence[Path] = ()) -> list[Path]:
     """Return where a part's raw files are: --raw > GESTA_RAW > configs/local.yaml; none if nothing says so."""
     stated = os.environ.get("GESTA_RAW")
     local = getattr(load_local(), f"{part}_path", None)
-    return list(options) or [
-        Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])
-    ]
+    return list(options) or [Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])]
 
 
 def _path(text: str | None) -> Path | None:
@@ -294,9 +279,7 @@ def _with_base(path: Path) -> dict[str, Any]:
         return raw
     base_path = (path.parent / str(base)) if (path.parent / str(base)).is_file() else FOLDER / str(base)
     if not base_path.is_file():
-        raise ConfigError(
-            f"{_shown(path)}: extends '{base}', but there is no such file beside it or in configs/"
-        )
+        raise ConfigError(f"{_shown(path)}: extends '{base}', but there is no such file beside it or in configs/")
     base_raw = _read(base_path)
     if "extends" in base_raw:
         raise ConfigError(f"{_shown(base_path)}: a base cannot extend another one")
@@ -308,10 +291,15 @@ def _merge(base: dict[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in child.items():
         old = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(old, dict)
-        same = both and value.get("name", old.get("name")) == old.get("name")
-        merged[key] = _merge(old, value) if same else value
+        merged[key] = _merge(old, value) if _same_choice(old, value) else value
     return merged
+
+
+def _same_choice(old: Any, new: Any) -> TypeGuard[dict[str, Any]]:
+    """Tell whether both are mappings, and `new` does not name another choice than `old`."""
+    if not isinstance(old, dict) or not isinstance(new, Mapping):
+        return False
+    return new.get("name", old.get("name")) == old.get("name")
 
 
 def _parse_override(text: str) -> dict[str, Any]:
@@ -335,9 +323,7 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False)
     keys = [loader.construct_object(key, deep=deep) for key, _ in node.value]
     twice = [key for key in keys if keys.count(key) > 1]
     if twice:
-        raise yaml.constructor.ConstructorError(
-            None, None, f"key '{twice[0]}' is given twice", node.start_mark
-        )
+        raise yaml.constructor.ConstructorError(None, None, f"key '{twice[0]}' is given twice", node.start_mark)
     return yaml.SafeLoader.construct_mapping(loader, node, deep)
 
 
@@ -362,9 +348,7 @@ def _first_line(error: yaml.YAMLError) -> str:
 
 def _validate(section: type[S], raw: dict[str, Any], where: str) -> S:
     try:
-        return section.model_validate_json(
-            json.dumps(raw, default=str)
-        )  # as JSON a list may be a tuple, still strict
+        return section.model_validate_json(json.dumps(raw, default=str))  # as JSON a list may be a tuple, still strict
     except ValidationError as error:
         problems = error.errors(include_url=False)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

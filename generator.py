@@ -28,7 +28,6 @@ from dataset.writer import (
     ReadSource,
     StoredClip,
     add_variant,
-    partial_of,
     remove_part,
     reveal,
     source_digest,
@@ -37,7 +36,7 @@ from reader import READERS
 from reader.padded import PaddedReader
 from utils.errors import UserError
 from utils.files import disk_errors
-from utils.recording import ReadError, Reader, Recording, Scan, Source
+from utils.recording import Reader, ReadError, Recording, Scan, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
 SHOWN_REFUSALS = 20
@@ -45,9 +44,7 @@ TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still ex
 
 # Where the raw files of a part lie unless something else is said, and how one comes by them.
 RAW = ROOT / "data/raw_skeleton"
-ROSE_LAB = (
-    "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
-)
+ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
 RAW_FOLDERS = {
     "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
     "ntu120": (RAW / "nturgbd_skeletons_s018_to_s032", ROSE_LAB.format("nturgbd_skeletons_s018_to_s032.zip")),
@@ -193,9 +190,7 @@ def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
     """Return the variants to make while reading: what the source is, and what is asked for."""
     names = dict.fromkeys([*order.reader.variants, order.variant])
     if "original" not in order.reader.variants and order.variant not in order.reader.variants:
-        raise UserError(
-            f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}"
-        )
+        raise UserError(f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}")
     return {name: dict(VARIANTS[name].options) for name in names}
 
 
@@ -207,9 +202,7 @@ def _read_all(order: Order, scan: Scan, plan: dict[str, Any]) -> None:
             order.say(
                 f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
             )
-        with tqdm(
-            total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress
-        ) as bar:
+        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress) as bar:
             for results in _in_order(order, todo, tuple(variants)):
                 writer.add(results)
                 bar.update(len(results))
@@ -274,12 +267,9 @@ def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ..
         "split": recording.split,
         "columns": dict(recording.columns),
     }
-    whole = (recording.num_frames,) * len(
-        recording.joints
-    )  # what is already padded may repeat with its length
+    whole = (recording.num_frames,) * len(recording.joints)  # what is already padded may repeat with its length
     packed = {
-        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints)
-        for name in variants
+        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints) for name in variants
     }
     return StoredClip(about, packed)
 

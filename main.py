@@ -32,34 +32,29 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line: small and frozen; anything else is `--set`."""
-    parser = _Parser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("-c", "--config", metavar="N", help="the experiment: a number, or the path of a yaml")
     actions = parser.add_argument_group("actions (none: train)").add_mutually_exclusive_group()
     actions.add_argument("-gd", "--generate_data", action="store_true", help="raw files -> store")
-    actions.add_argument(
-        "-e", "--evaluate", action="store_true", help="evaluate -pp, else the newest run's best"
-    )
-    actions.add_argument("-r", "--resume", nargs="?", const="", metavar="RUN", help="go on with the newest (or named) unfinished run, bit-exactly")  # fmt: skip
-    actions.add_argument("-xf", "--extract", nargs="?", const="eval", choices=["train", "eval"], help="features, logits, labels and names of a split (eval)")  # fmt: skip
+    actions.add_argument("-e", "--evaluate", action="store_true", help="evaluate -pp, else the newest run's best")
+    resume = "go on with the newest (or named) unfinished run, bit-exactly"
+    actions.add_argument("-r", "--resume", nargs="?", const="", metavar="RUN", help=resume)
+    extract = "pooled features, logits, labels and names of a split (eval)"
+    actions.add_argument("-xf", "--extract", nargs="?", const="eval", choices=["train", "eval"], help=extract)
     actions.add_argument("-l", "--list", action="store_true", help="list all experiments")
 
     data = parser.add_argument_group("with -gd")
-    data.add_argument(
-        "--raw", nargs="+", type=Path, metavar="PATH", help="folders of raw files (or GESTA_RAW)"
-    )
+    data.add_argument("--raw", nargs="+", type=Path, metavar="PATH", help="folders of raw files (or GESTA_RAW)")
     data.add_argument("-j", "--jobs", type=int, metavar="J", help="processes (all cores)")
     data.add_argument("--force", action="store_true", help="replace what is there")
     data.add_argument("--strict", action="store_true", help="exit 1 if any file was refused")
     data.add_argument("--padded", action="store_true", help="write the padded arrays of older code, too")
-    data.add_argument(
-        "--from-padded", type=Path, metavar="FOLDER", help="read such arrays instead of raw files"
-    )
+    data.add_argument("--from-padded", type=Path, metavar="FOLDER", help="read such arrays instead of raw files")
 
     run = parser.add_argument_group("running")
-    run.add_argument("-pp", "--pretrained_path", type=Path, metavar="FILE", help="checkpoint: ours, .pth.tar, .pdparams; when training: initial weights")  # fmt: skip
+    weights = "checkpoint: ours, .pth.tar, .pdparams; when training: initial weights"
+    run.add_argument("-pp", "--pretrained_path", type=Path, metavar="FILE", help=weights)
     run.add_argument("--init-head", action="store_true", help="with -pp: a new head where the classes differ")
     run.add_argument(
         "--out", type=Path, metavar="FILE", help="scores (.npz, .json) or features (.npz, .pkl) there, too"
@@ -68,13 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--clips", nargs="+", metavar="NAME", default=[], help="with -xf: full feature maps of these clips"
     )
     run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any config key, repeatable: --set train.epochs=10")  # fmt: skip
+    override = "any config key, repeatable: --set train.epochs=10"
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     run.add_argument("-db", "--debug", action="store_true", help="300 clips, 2 epochs, own folder")
 
     machine = parser.add_argument_group("this machine")
-    machine.add_argument(
-        "--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)"
-    )
+    machine.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
     machine.add_argument("-w", "--work_dir", type=Path, metavar="DIR", help="the runs (workdir)")
     machine.add_argument(
         "-g", "--gpus", nargs="+", metavar="DEVICE", help="cpu, or a CUDA device's number (first, else cpu)"
@@ -152,9 +146,7 @@ def _run(config: Config, options: argparse.Namespace) -> int:
                 raise UserError("-r goes on with the run's own configuration; leave out --set, -s and -pp")
             processor.train(initializer.prepare_resume(config, machine, options.resume or None))
         else:
-            processor.train(
-                initializer.prepare_training(config, machine, weights, init_head=options.init_head)
-            )
+            processor.train(initializer.prepare_training(config, machine, weights, init_head=options.init_head))
     except Interrupted as signal:
         resume = f"python main.py -c {options.config} -r"
         return _say(f"stopped by {signal}; all is saved; go on with: {resume}", signal.exit_code)
@@ -176,17 +168,15 @@ def _list(options: argparse.Namespace) -> int:
         published = ", ".join(f"{each.value:g}" for each in config.published) or "-"
         best = best_run(work_dir / config.title)
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
-        rows.append(
-            (number, f"{config.model.title} {config.model.layer}", config.data.benchmark, published, *own)
-        )
+        rows.append((number, f"{config.model.title} {config.model.layer}", config.data.benchmark, published, *own))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
 
 
 def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr)  # noqa: T201
+    print(message, file=sys.stderr)
     return code
 
 

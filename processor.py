@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from utils import checkpoint, outputs
 from utils.batch import Batch
 from utils.errors import UserError
 from utils.interrupt import StopRequest
+from utils.logs import duration, share
 from utils.metrics import Scores, score
 from utils.run_folder import RunFolder
 
@@ -32,27 +33,27 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Batch]: ...
     @property
-    def names(self) -> np.ndarray: ...  # noqa: D102
+    def names(self) -> np.ndarray: ...
     @property
-    def num_clips(self) -> int: ...  # noqa: D102
+    def num_clips(self) -> int: ...
 
 
 class TrainBatches(Batches, Protocol):
     """A split in shuffled batches, whose place in an epoch can be saved."""
 
-    def start_epoch(self) -> None: ...  # noqa: D102
-    def state(self) -> dict[str, Any]: ...  # noqa: D102
-    def restore(self, state: dict[str, Any]) -> None: ...  # noqa: D102
+    def start_epoch(self) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 class Network(Protocol):
     """What extraction asks of a network beyond its logits."""
 
-    classifier_weight: Tensor
-
-    def forward_features(self, streams: Tensor) -> Tensor: ...  # noqa: D102
-    def pool(self, features: Tensor) -> Tensor: ...  # noqa: D102
-    def forward_head(self, features: Tensor) -> Tensor: ...  # noqa: D102
+    @property
+    def classifier_weight(self) -> Tensor: ...
+    def forward_features(self, streams: Tensor) -> Tensor: ...
+    def pool(self, features: Tensor) -> Tensor: ...
+    def forward_head(self, features: Tensor) -> Tensor: ...
 
 
 @dataclass
@@ -112,11 +113,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and the logits (N, K) and labels (N,) they come from, in the split's order."""
+    """Scores, and what they come from in the split's order: names (N,), labels (N,), logits (N, K)."""
 
     scores: Scores
-    logits: Tensor
-    labels: Tensor
+    names: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What score files hold."""
+        return self.names, self.labels, self.logits
 
 
 def train(run: Run) -> None:
@@ -133,6 +140,8 @@ def train(run: Run) -> None:
         batches.start_epoch()
         save(run)
     _conclude(run)
+    if run.events is not None:
+        run.events.close()
 
 
 def train_epoch(run: Run) -> None:
@@ -154,9 +163,9 @@ def train_epoch(run: Run) -> None:
                 run.stop.raise_if_requested()
         window.look(bar)
     seconds = time.monotonic() - start
-    share = _share(progress.correct, progress.clips)
+    accuracy = share(progress.correct, progress.clips)
     run.log.info(
-        f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Training accuracy: {share}, Training time: {seconds:.2f}s"
+        f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Training accuracy: {accuracy}, Training time: {seconds:.2f}s"
     )
     run.log.info("")
 
@@ -236,20 +245,15 @@ def evaluate(run: Run, split: str) -> Evaluation:
     """Score every clip of `split` once, in order, and log the figures."""
     batches, start = run.batches[split], time.monotonic()
     run.model.eval()
-    logits, labels, losses = [], [], []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in _shown(run, batches):
-        found = run.model(batch.streams)
-        _refuse_not_finite(found, batch, batches)
-        logits.append(found)
-        labels.append(batch.labels)
-        losses.append(run.loss(found, batch.labels))
-    evaluation = Evaluation(
-        score(torch.cat(logits), torch.cat(labels), torch.cat(losses)),
-        torch.cat(logits).cpu(),
-        torch.cat(labels).cpu(),
-    )
-    _log_scores(run, evaluation.scores, time.monotonic() - start)
-    return evaluation
+        logits = run.model(batch.streams)
+        _refuse_not_finite(logits, batch, batches)
+        found.append((logits, batch.labels, run.loss(logits, batch.labels)))
+    logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
+    scores = score(logits, labels, losses)
+    _log_scores(run, scores, time.monotonic() - start)
+    return Evaluation(scores, batches.names, labels.cpu().numpy(), logits.cpu().numpy())
 
 
 @torch.inference_mode()
@@ -258,27 +262,24 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
 
     Streamed: full feature maps (n, C, T', V, M) are kept for the clips named in `maps_of` only.
     """
-    batches, network = run.batches[split], run.model
+    batches, network = run.batches[split], cast(Network, run.model)
     unknown = sorted(set(maps_of) - set(batches.names.tolist()))
     if unknown:
         raise UserError(f"--clips {' '.join(unknown)}: not in the {split} split")
     run.model.eval()
-    rows: dict[str, list[Tensor]] = {"features": [], "logits": [], "labels": []}
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
     maps: dict[str, Tensor] = {}
     for batch in _shown(run, batches):
-        features = network.forward_features(batch.streams)  # type: ignore[operator]
-        rows["features"].append(network.pool(features).cpu())  # type: ignore[operator]
-        rows["logits"].append(network.forward_head(features).cpu())  # type: ignore[operator]
-        rows["labels"].append(batch.labels.cpu())
+        features = network.forward_features(batch.streams)
+        rows.append((network.pool(features).cpu(), network.forward_head(features).cpu(), batch.labels.cpu()))
         names = batches.names[batch.index.numpy()].tolist()
         maps |= {name: features[n].cpu() for n, name in enumerate(names) if name in maps_of}
-    found = {key: torch.cat(values).numpy() for key, values in rows.items()}
-    found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}  # type: ignore[union-attr]
+    columns = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
+    found = dict(zip(("features", "logits", "labels"), columns, strict=True))
+    found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}
     if maps_of:
-        found |= {
-            "map_names": np.array(maps_of),
-            "maps": torch.stack([maps[name] for name in maps_of]).numpy(),
-        }
+        found["map_names"] = np.array(maps_of)
+        found["maps"] = torch.stack([maps[name] for name in maps_of]).numpy()
     return found
 
 
@@ -287,13 +288,10 @@ def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
     write = outputs.score_writer(out) if out else None  # a wrong suffix is known before hours of work
     run.log.info("Starting evaluating ...")
     evaluation = evaluate(run, "eval")
-    names = run.batches["eval"].names
     run.folder.add_metrics({"epoch": 0, "eval": evaluation.scores.figures()})
-    run.log.info(
-        f"Scores: {run.folder.save_scores(names, evaluation.labels.numpy(), evaluation.logits.numpy())}"
-    )
+    run.log.info(f"Scores: {run.folder.save_scores(*evaluation.columns)}")
     if write:
-        write(names, evaluation.labels.numpy(), evaluation.logits.numpy())
+        write(*evaluation.columns)
         run.log.info(f"Scores: {out}")
     run.log.info("Finish evaluating!")
     return evaluation
@@ -349,9 +347,7 @@ def _evaluate_epoch(run: Run) -> Evaluation:
         progress.best = progress.latest
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
         checkpoint.save(run.folder.best, _content(run))
-        run.folder.save_scores(
-            run.batches[run.chosen_on].names, evaluation.labels.numpy(), evaluation.logits.numpy()
-        )
+        run.folder.save_scores(*evaluation.columns)
     _log_best(run)
     return evaluation
 
@@ -362,17 +358,15 @@ def _conclude(run: Run) -> None:
     best, latest = run.progress.best, run.progress.latest
     assert best is not None and latest is not None
     how = "validation subjects" if run.chosen_on == "validation" else "eval, as the field does"
-    run.log.info(f"Best epoch: {best['epoch']:.0f} with {_percent(best['top1'])}, chosen on {how}")
-    run.log.info(f"Last epoch: {latest['epoch']:.0f} with {_percent(latest['top1'])}")
+    run.log.info(f"Best epoch: {best['epoch']:.0f} with {best['top1']:.2%}, chosen on {how}")
+    run.log.info(f"Last epoch: {latest['epoch']:.0f} with {latest['top1']:.2%}")
     if run.chosen_on == "validation":
         for name, path in (("last", run.folder.last), ("best", run.folder.best)):
             run.log.info(f"Evaluating the {name} epoch on eval ...")
             run.model.load_state_dict(checkpoint.load(path)["model"], strict=True)
             final = evaluate(run, "eval")
-            run.folder.add_metrics(
-                {"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()}
-            )
-        run.folder.save_scores(run.batches["eval"].names, final.labels.numpy(), final.logits.numpy())
+            run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
+        run.folder.save_scores(*final.columns)
 
 
 def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -407,40 +401,24 @@ def _refuse_not_finite(logits: Tensor, batch: Batch, batches: Batches) -> None:
     bad = ~logits.isfinite().all(dim=1).cpu()
     if bad.any():
         names = ", ".join(map(str, batches.names[batch.index[bad].numpy()][:8]))
-        raise UserError(
-            f"{names}: the network's output is not finite; the checkpoint or these clips are damaged"
-        )
+        raise UserError(f"{names}: the network's output is not finite; the checkpoint or these clips are damaged")
 
 
 def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
     run.log.info(
-        f"Top-1 accuracy: {_share(scores.top1, scores.count)}, Top-5 accuracy: {_share(scores.top5, scores.count)}, "
+        f"Top-1 accuracy: {share(scores.top1, scores.count)}, Top-5 accuracy: {share(scores.top5, scores.count)}, "
         f"Mean loss:{scores.mean_loss:.4f}"
     )
-    run.log.info(f"Mean-class accuracy: {_percent(scores.mean_class)} over the classes that are present")
+    run.log.info(f"Mean-class accuracy: {scores.mean_class:.2%} over the classes that are present")
     speed = scores.count / seconds
-    run.log.info(
-        f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)"
-    )  # sic: parsers know it
+    run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
     run.log.info("")
 
 
 def _log_best(run: Run) -> None:
     assert run.progress.best is not None
-    minutes, seconds = divmod(int(run.seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    spent = f"{days:02d}d-{hours:02d}h-{minutes:02d}m-{seconds:02d}s"
-    run.log.info(f"Best top-1 accuracy: {_percent(run.progress.best['top1'])}, Total time: {spent}")
+    run.log.info(f"Best top-1 accuracy: {run.progress.best['top1']:.2%}, Total time: {duration(run.seconds)}")
     run.log.info("")
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part}/{whole}({part / whole:.2%})"
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction:.2%}"
 
 
 def _training(run: Run) -> tuple[Recipe, Progress, TrainBatches]:

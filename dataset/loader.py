@@ -70,9 +70,7 @@ class Clips:
         labels: (N,) int64.
     """
 
-    def __init__(
-        self, table: FrameTable, parts: Sequence[Part], chosen: Sequence[np.ndarray], persons: int
-    ) -> None:
+    def __init__(self, table: FrameTable, parts: Sequence[Part], chosen: Sequence[np.ndarray], persons: int) -> None:
         """Take the clips `chosen` (indices per part), and of each the first `persons` persons."""
         self.table = table
         picks = list(zip(parts, chosen, strict=True))
@@ -91,17 +89,13 @@ class Clips:
     def joints(self, index: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Return the first `frames` frames of clips `index` (N,) as (N, C, T, V, M), and their lengths (N, M)."""
         spans, t = self._spans[index], torch.arange(frames)
-        row, first, count, loop = (
-            spans[..., column, None] for column in (ROW, FIRST, COUNT, LOOP)
-        )  # (N, M, 1)
+        row, first, count, loop = (spans[..., column, None] for column in (ROW, FIRST, COUNT, LOOP))  # (N, M, 1)
         since = t - first  # (N, M, T)
         inside = (count > 0) & (since >= 0) & ((since < count) | (loop == 1))
         inside &= t < self._frames[index][:, None, None]
         rows = torch.where(inside, row + since % count.clamp(min=1), 0)
         lengths = torch.where(inside, t + 1, 0).amax(dim=-1)  # (N, M)
-        return self.table.take(rows).permute(
-            0, 4, 2, 3, 1
-        ).contiguous(), lengths  # (N, M, T, V, C) -> (N, C, T, V, M)
+        return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, T, V, C) -> (N, C, T, V, M)
 
 
 @dataclass(frozen=True)

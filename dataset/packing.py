@@ -35,9 +35,7 @@ def pack(joints: np.ndarray, periods: tuple[int, ...] = ()) -> Packed:
 
 def _cover(person: np.ndarray, period: int) -> tuple[int, int, bool]:
     """Return first frame, count and loop flag of the shortest span that restores (T, V, C) exactly."""
-    bits = (
-        np.ascontiguousarray(person).reshape(len(person), -1).view(np.uint8)
-    )  # a negative zero is not empty
+    bits = np.ascontiguousarray(person).reshape(len(person), -1).view(np.uint8)  # a negative zero is not empty
     if 0 < period < len(bits) and np.array_equal(bits[period:], bits[:-period]):
         return 0, period, True
     live = np.flatnonzero(bits.any(axis=1))

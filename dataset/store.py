@@ -85,9 +85,7 @@ def open_part(path: Path, variant: str) -> Part:
     folder = path / variant
     if not (folder / MANIFEST).exists():
         known = ", ".join(stored_variants(path))
-        raise UserError(
-            f"{folder}: not generated yet (the part has {known}); run: python main.py -c NUMBER -gd"
-        )
+        raise UserError(f"{folder}: not generated yet (the part has {known}); run: python main.py -c NUMBER -gd")
     described = read_manifest(folder, VARIANT_FORMAT)
     if described["names"] != manifest["files"]["names.npy"]:
         raise UserError(f"{folder}: made from another part than {path}; run -gd --force")

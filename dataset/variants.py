@@ -54,9 +54,7 @@ def _loop(person: np.ndarray) -> int:
         packed = person[live]
         person[:] = 0
         person[: len(packed)] = packed
-    period = next(
-        (t for t in range(1, len(person)) if person[t].sum() == 0 and person[t:].sum() == 0), len(person)
-    )
+    period = next((t for t in range(1, len(person)) if person[t].sum() == 0 and person[t:].sum() == 0), len(person))
     person[period:] = person[np.arange(len(person) - period) % period]
     return period
 

@@ -225,16 +225,14 @@ class _Index:
             self.columns.setdefault(key, []).append(value)
         for name, place in clip["places"].items():
             spans = np.array(place["spans"], np.int64).reshape(-1, 4)
-            self.spans[name].append((spans + [place["start"], 0, 0, 0]).tolist())
+            self.spans[name].append((spans + np.array([place["start"], 0, 0, 0])).tolist())
             self.frames[name].append(place["frames"])
 
     def longer(self) -> int:
         """Count the clips that the originals' padded arrays cannot hold whole."""
         return sum(frames > PADDED_FRAMES for frames in self.clips["frames"])
 
-    def write(
-        self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]
-    ) -> dict[str, Any]:
+    def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         arrays = {
             "names.npy": np.array(self.names, np.str_),
             "labels.npy": np.array(self.clips["label"], np.int64),
@@ -281,7 +279,7 @@ def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[st
     rows, spans, frames = Rows(folder), [], []
     try:
         for clip in clips:
-            spans.append((clip.spans + [rows.position["count"], 0, 0, 0]).tolist())
+            spans.append((clip.spans + np.array([rows.position["count"], 0, 0, 0])).tolist())
             frames.append(clip.frames)
             rows.append(clip.rows)
         rows.complete()

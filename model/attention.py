@@ -61,9 +61,7 @@ class PartAttention(Attention):
         if options.parts is None:
             raise ValueError("attention 'pa' weighs body parts, and this skeleton layout names none")
         inner, self.num_parts = channels // options.reduct_ratio, len(options.parts)
-        self.joints = nn.Parameter(
-            part_of_joints(options.parts), requires_grad=False
-        )  # (V,) part of each joint
+        self.joints = nn.Parameter(part_of_joints(options.parts), requires_grad=False)  # (V,) part of each joint
         self.fcn = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             pointwise_conv(channels, inner, bias=options.bias),

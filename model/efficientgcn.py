@@ -207,9 +207,7 @@ class _Layers:
 
     def _graph(self, in_channels: int, channels: int) -> SpatialGraphLayer:
         options = self.temporal_options
-        conv = SpatialGraphConv(
-            in_channels, channels, self.adjacency, learn_edges=self.learn_edges, bias=options.bias
-        )
+        conv = SpatialGraphConv(in_channels, channels, self.adjacency, learn_edges=self.learn_edges, bias=options.bias)
         return SpatialGraphLayer(conv, options.activation(), residual=options.residual)
 
     def _attention(self, attention: type[Attention], channels: int) -> AttentionLayer:
@@ -217,9 +215,7 @@ class _Layers:
         return AttentionLayer(channels, weights, self.temporal_options.activation())
 
 
-def scale_blocks(
-    blocks: Sequence[tuple[int, int, float]], size: str, scale: tuple[float, float]
-) -> list[Block]:
+def scale_blocks(blocks: Sequence[tuple[int, int, float]], size: str, scale: tuple[float, float]) -> list[Block]:
     """Return `blocks` (channels, stride, depth) scaled to `size`: widths in steps of 16, depths rounded.
 
     Halves round to the even number, as Python does: a depth of 0.5 is 0 at B0.

@@ -24,9 +24,7 @@ class Zero(nn.Module):
         return 0.0
 
 
-def temporal_conv(
-    channels: int, window: int, stride: int, *, bias: bool, depthwise: bool = False
-) -> nn.Conv2d:
+def temporal_conv(channels: int, window: int, stride: int, *, bias: bool, depthwise: bool = False) -> nn.Conv2d:
     """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C, T/s, V)."""
     return nn.Conv2d(
         channels,

@@ -19,9 +19,7 @@ NUM_JOINTS = 25
 PERSONS = 2
 LARGEST = float(np.finfo(np.float32).max)
 SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in the choice of persons
-NAME = re.compile(
-    r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})"
-)
+NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
 MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
 MISSING = "on the list of clips with missing skeletons"
 STRAY = "not named SsssCcccPpppRrrrAaaa.skeleton"
@@ -183,9 +181,7 @@ def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | Non
         return STRAY
     if not part_of(path.stem, part):
         return OTHER_PART
-    return (
-        MISSING if path.stem in missing and SETUPS[part] else None
-    )  # other data sets may use the same names
+    return MISSING if path.stem in missing and SETUPS[part] else None  # other data sets may use the same names
 
 
 def _nothing_found(roots: Sequence[Path], part: str, skipped: dict[str, list[str]]) -> str:

@@ -48,9 +48,7 @@ class PaddedReader:
         (folder,) = roots
         paths = [folder / f"{split}_data.npy" for split in SPLITS]
         if not any(path.exists() for path in paths):
-            raise UserError(
-                f"{folder}: neither train_data.npy nor eval_data.npy; give the folder that holds them"
-            )
+            raise UserError(f"{folder}: neither train_data.npy nor eval_data.npy; give the folder that holds them")
         sources = [source for path in paths if path.exists() for source in _clips(path, part)]
         if not sources:
             raise UserError(f"{folder}: none of its clips belongs to part {part} (by the setup number Sxxx)")
@@ -63,9 +61,7 @@ class PaddedReader:
         path, label, frames = labels[source.item]
         joints = np.ascontiguousarray(data[source.item].transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
         if not np.isfinite(joints).all():
-            raise ReadError(
-                source.path, None, f"row {source.item} ({source.name}) holds values that are not finite"
-            )
+            raise ReadError(source.path, None, f"row {source.item} ({source.name}) holds values that are not finite")
         if self.variant == "original":
             joints = self._cut(joints, frames, source)
         split = source.path.name.removesuffix("_data.npy")
@@ -74,9 +70,7 @@ class PaddedReader:
     @staticmethod
     def _cut(joints: np.ndarray, frames: int, source: Source) -> np.ndarray:
         if not 0 < frames <= joints.shape[1] or joints[:, frames:].any():
-            raise ReadError(
-                source.path, None, f"row {source.item} ({source.name}) does not end at frame {frames}"
-            )
+            raise ReadError(source.path, None, f"row {source.item} ({source.name}) does not end at frame {frames}")
         return joints[:, :frames]
 
 
@@ -116,7 +110,5 @@ def _open(path: Path) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
 def _labels(path: Path) -> list[tuple[str, int, int]]:
     content = load_pickle(path)
     if not isinstance(content, tuple) or len(content) != 3 or len({len(column) for column in content}) != 1:
-        raise ReadError(
-            path, None, "expected a tuple of three equally long lists (paths, labels, frame counts)"
-        )
+        raise ReadError(path, None, "expected a tuple of three equally long lists (paths, labels, frame counts)")
     return [(str(source), int(label), int(frames)) for source, label, frames in zip(*content, strict=True)]

@@ -85,9 +85,7 @@ def refuse_strangers(folder: Path, seed: int, takes: list[Take]) -> None:
     owners = {take.file_name(camera): take for take in takes for camera in CAMERAS}
     strangers = sorted(present - owners.keys())
     for take in dict.fromkeys(owners[name] for name in present if name in owners):
-        strangers += [
-            name for name, text in render(seed, take) if name in present and _differs(folder / name, text)
-        ]
+        strangers += [name for name, text in render(seed, take) if name in present and _differs(folder / name, text)]
     if strangers:
         raise UserError(
             f"{folder}: {len(strangers)} of its files are not what this would write, such as {strangers[0]}; "
@@ -120,18 +118,10 @@ class _Parser(argparse.ArgumentParser):
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="python -m tools.make_skeletons", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "out", type=Path, metavar="OUT", help="folder to write into: new, empty, or of the same seed"
-    )
-    parser.add_argument(
-        "--subjects", type=_count(1, 999), default=12, help="how many persons, P001 on (default 12)"
-    )
-    parser.add_argument(
-        "--repeats", type=_count(1, 999), default=1, help="takes of each action, R001 on (default 1)"
-    )
-    parser.add_argument(
-        "--seed", type=_count(0, 2**32 - 1), default=1, help="another seed, other people (default 1)"
-    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write into: new, empty, or of the same seed")
+    parser.add_argument("--subjects", type=_count(1, 999), default=12, help="how many persons, P001 on (default 12)")
+    parser.add_argument("--repeats", type=_count(1, 999), default=1, help="takes of each action, R001 on (default 1)")
+    parser.add_argument("--seed", type=_count(0, 2**32 - 1), default=1, help="another seed, other people (default 1)")
     return parser.parse_args(argv)
 
 
@@ -153,9 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         num_written = write(args.out, args.seed, takes)
     except OSError as error:
-        raise UserError(
-            f"{error.filename or args.out}: cannot be read or written ({error.strerror})"
-        ) from error
+        raise UserError(f"{error.filename or args.out}: cannot be read or written ({error.strerror})") from error
     num_clips = len(takes) * len(CAMERAS)
     sys.stdout.write(
         f"{args.out}: {num_clips} clips, {len(ACTIONS)} actions, {args.subjects} subjects, "

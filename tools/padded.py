@@ -20,14 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write the tree into")
     parser.add_argument("--benchmark", required=True, choices=benchmark_names())
     parser.add_argument("--transformed", action="store_true", help="the view-normalised variant")
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)"
-    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
     options = parser.parse_args(arguments)
     try:
         _export(options)
     except (UserError, config.ConfigError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 2
     return 0
 
@@ -37,12 +35,10 @@ def _export(options: argparse.Namespace) -> None:
     store = config.store_folder(options.store)
     parts = [open_part(store / name, variant) for name in _parts_of(options.benchmark)]
     for path in export(parts, load_benchmark(options.benchmark), options.out):
-        print(path)  # noqa: T201
+        print(path)
     cut = sum(part.manifest["longer"] for part in parts)
     if cut:
-        print(
-            f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}"
-        )  # noqa: T201
+        print(f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}")
 
 
 def _parts_of(benchmark: str) -> tuple[str, ...]:

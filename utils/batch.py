@@ -29,4 +29,7 @@ class Batch:
     def pieces(self, count: int) -> list["Batch"]:
         """Cut into at most `count` batches of nearly equal size, in order."""
         parts = (each.chunk(count) for each in (self.streams, self.labels, self.index, self.lengths))
-        return [Batch(*piece, clips=self.clips) for piece in zip(*parts, strict=True)]
+        return [
+            Batch(streams, labels, index, lengths, self.clips)
+            for streams, labels, index, lengths in zip(*parts, strict=True)
+        ]

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,7 @@ from utils.errors import UserError
 from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
 
 OUR_FORMAT = "gesta-checkpoint"
-ACCEPTED = (
-    "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
-)
+ACCEPTED = "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
 
 ZIP_MAGIC = b"PK"
 LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # torch before 1.6
@@ -72,9 +71,7 @@ def describe_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor
         "unexpected": [key for key in found if key not in expected],
         "of another shape": [f"{key} {a} for {b}" for key, (a, b) in shapes.items() if a != b],
     }
-    return (
-        "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in differences.items() if keys) or None
-    )
+    return "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in differences.items() if keys) or None
 
 
 def _first(names: list[str], count: int = 3) -> str:
@@ -105,7 +102,7 @@ def _load_torch(path: Path) -> Any:
         forbidden = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"asks for '{forbidden[1]}'" if forbidden else "holds more than tensors, numbers and text"
         raise UserError(f"{path}: {reason}, which is not allowed in a checkpoint; {ACCEPTED}") from error
-    except (RuntimeError, OSError, *MALFORMED) as error:
+    except (RuntimeError, OSError, AssertionError, struct.error, *MALFORMED) as error:
         raise UserError(f"{path}: truncated, damaged or not written by torch; {ACCEPTED}") from error
 
 

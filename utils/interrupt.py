@@ -5,7 +5,7 @@ import threading
 from types import FrameType
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error
+class Interrupted(Exception):
     """Raised between two steps after a signal; all is saved."""
 
     def __init__(self, number: int) -> None:

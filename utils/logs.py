@@ -8,6 +8,19 @@ LOGGER = "gesta"
 FORMAT = "[ %(asctime)s ] %(message)s"
 
 
+def share(part: int, whole: int) -> str:
+    """Return `37300/37632(99.12%)`: the percentage is derived from the counts beside it."""
+    return f"{part}/{whole}({part / whole:.2%})"
+
+
+def duration(seconds: float) -> str:
+    """Return `00d-13h-15m-32s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days:02d}d-{hours:02d}h-{minutes:02d}m-{rest:02d}s"
+
+
 def start(path: Path | None = None) -> logging.Logger:
     """Return the logger, writing to stdout and, where given, appending to `path`; earlier targets are closed."""
     logger = logging.getLogger(LOGGER)

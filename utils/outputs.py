@@ -49,7 +49,7 @@ def _scores_json(file: IO[bytes], names: np.ndarray, labels: np.ndarray, logits:
 
 
 def _features_npz(file: IO[bytes], found: Mapping[str, np.ndarray]) -> None:
-    np.savez(file, **found)
+    np.savez(file, allow_pickle=False, **found)
 
 
 def _features_pkl(file: IO[bytes], found: Mapping[str, np.ndarray]) -> None:

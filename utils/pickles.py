@@ -43,7 +43,8 @@ def load_pickle(path: Path, *, encoding: str = "latin1", accepted: str = ACCEPTE
     except ForbiddenError as error:
         raise UserError(f"{path}: {error}; {accepted}") from error
     except MALFORMED as error:
-        raise UserError(f"{path}: not a pickle, or a damaged one ({error}); {accepted}") from error
+        reason = " ".join(str(error).split())  # some have two lines
+        raise UserError(f"{path}: not a pickle, or a damaged one ({reason}); {accepted}") from error
 
 
 class ForbiddenError(pickle.UnpicklingError):

@@ -79,11 +79,17 @@ class ReadError(UserError):
 class Reader(Protocol):
     """One raw form. A reader is stateless and picklable: worker processes call `read`."""
 
-    form: str
-    layout: str
-    channels: tuple[str, ...]
-    persons: int
-    variants: tuple[str, ...]  # the variants that the recordings already are
+    @property
+    def form(self) -> str: ...
+    @property
+    def layout(self) -> str: ...
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+    @property
+    def persons(self) -> int: ...
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that the recordings already are."""
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the sources of `part` below `roots`; raises `UserError` where there are none."""

@@ -54,7 +54,9 @@ class RunFolder:
         return self.path / LOG
 
     def describe(self, config: str, environment: dict[str, Any]) -> None:
-        """Write the resolved configuration and the environment."""
+        """Write the resolved configuration and the environment of the run's start; a resumed run keeps them."""
+        if (self.path / "config.yaml").exists():
+            return
         write_atomic(self.path / "config.yaml", lambda file: file.write(config.encode()))
         write_json(self.path / "environment.json", environment)
 
@@ -100,9 +102,7 @@ def best_run(parent: Path) -> tuple[float, RunFolder] | None:
 
     Of a run with validation subjects that is the epoch chosen on them; of others the best epoch on eval.
     """
-    found = [
-        (max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))
-    ]
+    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))]
     return max(found)[::2] if found else None
 
 

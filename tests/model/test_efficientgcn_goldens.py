@@ -8,10 +8,23 @@ import torch
 
 from scheduler import Plan, cosine
 
-CASES = (
-    "B2_SG layer_Basic_b2depth layer_Bottleneck_b2depth layer_Sep_b2depth layer_SG_b2depth att_pa att_ca att_fa "
-    "att_ja act_relu6 opt_edge_false opt_fusion0 opt_fusion4 opt_inputs_BJ opt_class120"
-).split()
+CASES = [
+    "B2_SG",
+    "layer_Basic_b2depth",
+    "layer_Bottleneck_b2depth",
+    "layer_Sep_b2depth",
+    "layer_SG_b2depth",
+    "att_pa",
+    "att_ca",
+    "att_fa",
+    "att_ja",
+    "act_relu6",
+    "opt_edge_false",
+    "opt_fusion0",
+    "opt_fusion4",
+    "opt_inputs_BJ",
+    "opt_class120",
+]
 SEP = {"layer": "Sep", "expand_ratio": 2, "reduct_ratio": 4}
 REAL = {"seed_xsub_2001": {}, "official_2013": SEP}
 KEYS = {"2001": {}, "2013": SEP}

@@ -232,9 +232,7 @@ def test_a_second_run_completes_the_folder_and_leaves_what_is_there(tmp_path, ca
     assert len(list(out.iterdir())) == 36
 
 
-@pytest.mark.parametrize(
-    "stranger", ["notes.txt", "S001C001P001R001A001.skeleton", "S001C001P009R001A001.skeleton"]
-)
+@pytest.mark.parametrize("stranger", ["notes.txt", "S001C001P001R001A001.skeleton", "S001C001P009R001A001.skeleton"])
 def test_a_folder_with_anything_else_is_refused_untouched(tmp_path, stranger):
     (tmp_path / stranger).write_text("1\n0\n")
     with pytest.raises(UserError, match=f"such as {re.escape(stranger)}; name a new folder"):

@@ -76,8 +76,7 @@ def _move(persons: list[Subject], action: Action, rng: np.random.Generator) -> l
     num_frames = int(np.clip(round(seconds * FRAMES_PER_SECOND), SHORTEST, LONGEST))
     times = np.linspace(0.0, seconds, num_frames)  # a take that would be too long is done a little faster
     return [
-        pose_body(person.lengths, _style(person, key, times, rng))
-        for person, key in zip(persons, keys, strict=True)
+        pose_body(person.lengths, _style(person, key, times, rng)) for person, key in zip(persons, keys, strict=True)
     ]
 
 

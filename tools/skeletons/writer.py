@@ -44,10 +44,7 @@ def _tables(view: View) -> tuple[Array, Array]:
 def _body_texts(body_id: int, lines: Array, leans: Array) -> list[str]:
     """Return one person's text per frame, from (T, V, 12) and (T, 2) numbers."""
     heads = [_BODY_INFO % (body_id, x, y) for x, y in leans.tolist()]
-    return [
-        head + _BODY % tuple(row)
-        for head, row in zip(heads, lines.reshape(len(lines), -1).tolist(), strict=True)
-    ]
+    return [head + _BODY % tuple(row) for head, row in zip(heads, lines.reshape(len(lines), -1).tolist(), strict=True)]
 
 
 def project(joints: Array, camera: tuple[float, float, float]) -> Array:

@@ -1,0 +1,129 @@
+"""From a configuration to a `Run`: device, seed, data, network, optimizer, schedule, weights, run folder."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import config as configs
+from config import Config
+from dataset.splits import SPLITS
+from initializer.data import Data, data_shape, make_loader, open_data
+from initializer.history import newest_best, run_parent, unfinished
+from initializer.machine import Machine, set_determinism
+from initializer.network import build_model, build_optimizer, build_recipe
+from initializer.weights import import_weights, log_import
+from loss import LOSSES
+from processor import Run, restore
+from utils import checkpoint, cost, environment, logs
+from utils.interrupt import StopRequest
+from utils.run_folder import EVALUATION, RunFolder
+
+__all__ = ["Machine", "prepare_evaluation", "prepare_resume", "prepare_training"]
+
+DEBUG_EPOCHS = 2  # with -db
+
+
+def prepare_training(config: Config, machine: Machine, weights: Path | None = None, *, init_head: bool = False) -> Run:
+    """Return a run that trains `config` from the start, in a new folder, with initial `weights` if given."""
+    if machine.debug:
+        config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
+    stage = _Stage.set_up(config, machine, SPLITS)
+    loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
+    run = stage.open(RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}"))
+    stage.make_trainable(run)
+    if weights and loaded:
+        log_import(run.log, weights, loaded)
+    return run
+
+
+def prepare_resume(config: Config, machine: Machine, name: str | None = None) -> Run:
+    """Return the newest unfinished run of this experiment (or the one called `name`), as it was when last saved.
+
+    The run's own configuration holds. Raises `UserError` if there is nothing to resume.
+    """
+    folder = unfinished(config, machine, name)
+    stage = _Stage.set_up(configs.load(str(folder.path / "config.yaml")), machine, SPLITS)
+    content = checkpoint.load(folder.last)
+    run = stage.open(folder)
+    stage.make_trainable(run, from_step=content["progress"]["step"])
+    restore(run, content)
+    run.log.info(f"Loading checkpoint {folder.last}")
+    run.log.info(f"Start epoch: {run.progress.epoch + 1}, step: {run.progress.step}")
+    return run
+
+
+def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, split: str = "eval") -> Run:
+    """Return a run that can evaluate or extract `split` with `weights`, else with the newest run's best."""
+    weights = weights or newest_best(config, machine)
+    stage = _Stage.set_up(config, machine, (split,))
+    loaded = import_weights(stage.model, weights, config)
+    run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
+    log_import(run.log, weights, loaded)
+    return run
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """All that can fail is built before the run folder is made: a run that cannot start leaves nothing."""
+
+    config: Config
+    machine: Machine
+    data: Data
+    model: nn.Module
+
+    @classmethod
+    def set_up(cls, config: Config, machine: Machine, splits: Sequence[str]) -> "_Stage":
+        set_determinism(machine)
+        data = open_data(config, machine, splits)
+        torch.manual_seed(config.train.seed)
+        model = build_model(config, len(data.benchmark.classes)).to(data.device)
+        return cls(config, machine, data, model)
+
+    def open(self, folder: RunFolder) -> Run:
+        """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
+        config, data = self.config, self.data
+        trains = "train" in data.splits and "eval" in data.splits
+        batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
+        folder.describe(config.to_yaml(), environment.describe(data.device, sys.argv))
+        run = Run(
+            model=self.model,
+            loss=LOSSES[config.train.loss],
+            batches=dict(batches),
+            folder=folder,
+            log=logs.start(folder.log),
+            about={"config": json.loads(config.model_dump_json()), "classes": list(data.benchmark.classes)},
+            stop=StopRequest().listen(),
+            show_progress=self.machine.show_progress,
+        )
+        self._introduce(run)
+        return run
+
+    def make_trainable(self, run: Run, from_step: int | None = None) -> None:
+        """Add what training needs; events behind `from_step` are dropped."""
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and only training needs it
+
+        recipe = self.config.train
+        run.optimizer = build_optimizer(recipe.optimizer, run.model)
+        run.recipe = build_recipe(self.config, len(run.batches["train"]))
+        run.events = SummaryWriter(str(run.folder.path), purge_step=from_step)
+        run.log.info(f"Optimizer: {recipe.optimizer.name} {recipe.optimizer.model_dump(exclude={'name'})}")
+        run.log.info(f"LR_Scheduler: {recipe.schedule.name} {recipe.schedule.model_dump(exclude={'name'})}")
+        run.log.info(f"Loss function: {recipe.loss}")
+
+    def _introduce(self, run: Run) -> None:
+        config, data, say = self.config, self.data, run.log.info
+        shape = data_shape(config, data)
+        on_gpu = data.device.type == "cuda"
+        say(f"Saving folder path: {run.folder.path}")
+        say(f"Using {environment.device_name(data.device)}" if on_gpu else "Using CPU!")
+        say(f"Dataset: {data.benchmark.name} ({data.counts})")
+        say(f"Batch size: train-{config.train.batch_size}, eval-{config.test.batch_size}")
+        say(f"Data shape (branch, channel, frame, joint, person): {shape}")
+        say(f"Number of action classes: {len(data.benchmark.classes)}")
+        say(f"Model: {config.model.title} {config.model.arguments()}")
+        say(cost.measure(self.model, (1, *shape)).describe())

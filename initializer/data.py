@@ -1,0 +1,120 @@
+"""From a configuration to the clips of its splits, on the device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from config import Config
+from dataset.augment import AUGMENTATIONS
+from dataset.layouts import Layout, load_layout
+from dataset.loader import Clips, FrameTable, Loader, Pipeline, TrainLoader
+from dataset.splits import SPLITS, Benchmark, load_benchmark, select
+from dataset.store import Part, open_part
+from dataset.streams import CHANNELS, build_streams
+from initializer.machine import Machine, pick_device
+from utils.errors import UserError
+
+DEBUG_CLIPS = 300  # a split, with -db
+
+
+@dataclass(frozen=True)
+class Data:
+    """The splits of a data set, on the device."""
+
+    benchmark: Benchmark
+    layout: Layout
+    device: torch.device
+    splits: dict[str, Clips]
+    counts: str  # in words
+
+
+def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) -> Data:
+    """Open an experiment's parts and put the clips of `splits` on the device; `validation` is cut from `train`.
+
+    Raises `UserError` if a part is missing or damaged, a split is empty, or a label is not a class.
+    """
+    device = pick_device(machine.device)
+    benchmark, layout = load_benchmark(config.data.benchmark), load_layout(config.data.layout)
+    parts = [open_part(machine.store / part, config.data.variant) for part in config.data.parts]
+    for part in parts:
+        _refuse_unfit(part, config, benchmark)
+    table = FrameTable(parts, device)
+    chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
+    counts = _count(benchmark, chosen)
+    chosen |= _hold_out(config, parts, chosen.get("train"))
+    if machine.debug:
+        chosen = {split: _first(picks, DEBUG_CLIPS) for split, picks in chosen.items()}
+    for split, picks in chosen.items():
+        if not sum(map(len, picks)):
+            raise UserError(
+                f"{machine.store}: {benchmark.name} has no clips to {split} with; see the part's manifest.json"
+            )
+    clips = {split: Clips(table, parts, picks, config.input.persons) for split, picks in chosen.items()}
+    return Data(benchmark, layout, device, clips, counts)
+
+
+def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
+    manifest = part.manifest
+    if manifest["layout"] != config.data.layout:
+        raise UserError(f"{part.path}: layout {manifest['layout']}, but the experiment needs {config.data.layout}")
+    if part.spans.shape[1] < config.input.persons:
+        raise UserError(
+            f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"
+        )
+    wrong = np.flatnonzero((part.labels < 0) | (part.labels >= len(benchmark.classes)))
+    if len(wrong):
+        raise UserError(
+            f"{part.path}: clip {part.names[wrong[0]]} has label {part.labels[wrong[0]]}, but {benchmark.name} has the "
+            f"classes 0 to {len(benchmark.classes) - 1}"
+        )
+
+
+def _hold_out(config: Config, parts: Sequence[Part], train: list[np.ndarray] | None) -> dict[str, list[np.ndarray]]:
+    """Return train without, and validation with, the clips of `data.validation` subjects."""
+    if train is None or not config.data.validation:
+        return {}
+    held = [
+        np.isin(part.column("subject")[index], config.data.validation) for part, index in zip(parts, train, strict=True)
+    ]
+    return {
+        "train": [index[~out] for index, out in zip(train, held, strict=True)],
+        "validation": [index[out] for index, out in zip(train, held, strict=True)],
+    }
+
+
+def _first(picks: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """Keep the first `count` clips over all parts."""
+    kept = []
+    for index in picks:
+        kept.append(index[:count])
+        count -= len(kept[-1])
+    return kept
+
+
+def _count(benchmark: Benchmark, chosen: dict[str, list[np.ndarray]]) -> str:
+    """Say how many clips there are, and of how many."""
+    words = []
+    for split, picks in chosen.items():
+        count, expected = sum(map(len, picks)), benchmark.expected.get(split)
+        words.append(f"{split} {count}" + (f" of {expected} expected" if expected else ""))
+    return ", ".join(words)
+
+
+def make_loader(config: Config, data: Data, split: str, *, trains: bool) -> Loader:
+    """Return the batches of a split: shuffled and augmented to train on, else in order and complete."""
+    parents = torch.tensor(data.layout.parents, device=data.device)
+    streams = partial(build_streams, letters=config.input.streams, centre=data.layout.centre, parents=parents)
+    if not trains:
+        return Loader(data.splits[split], Pipeline(config.input.frames, streams), config.test.batch_size)
+    augmentations = [AUGMENTATIONS[each.name](each.degrees) for each in config.input.augment]
+    pipeline = Pipeline(config.input.frames, streams, augmentations)
+    return TrainLoader(data.splits[split], pipeline, config.train.batch_size, config.train.seed)
+
+
+def data_shape(config: Config, data: Data) -> list[int]:
+    """Return the shape of one clip's streams: I, C, T, V, M."""
+    seen = config.input
+    return [len(seen.streams), CHANNELS, seen.frames, data.layout.num_joints, seen.persons]

@@ -1,0 +1,51 @@
+"""From a configuration to network, optimizer and recipe."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from config import Adam, Config, Sgd
+from dataset.graphs import GRAPH_MODES
+from dataset.layouts import load_layout
+from dataset.streams import CHANNELS
+from model import MODELS
+from processor import Recipe
+from scheduler import SCHEDULES, Plan, is_evaluation_epoch
+
+
+def build_model(config: Config, num_classes: int) -> nn.Module:
+    """Return the network of an experiment, freshly initialised."""
+    layout = load_layout(config.data.layout)
+    adjacency = torch.from_numpy(GRAPH_MODES[config.model.graph](layout)).float()
+    return MODELS[config.model.name](
+        adjacency=adjacency,
+        parts=None if layout.parts is None else list(layout.parts.values()),
+        num_streams=len(config.input.streams),
+        in_channels=CHANNELS,
+        num_classes=num_classes,
+        **config.model.arguments(),
+    )
+
+
+def build_optimizer(section: Sgd | Adam, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer over all trainable parameters (BatchNorm and edges decay too, as in the original)."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    options = {key: value for key, value in section if key != "name"}
+    kinds: dict[str, Any] = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
+    return kinds[section.name](parameters, **options)
+
+
+def build_recipe(config: Config, steps_per_epoch: int) -> Recipe:
+    """Return how a run trains."""
+    section, train = config.train.schedule, config.train
+    milestones = getattr(section, "milestones", ())
+    plan = Plan(train.epochs, steps_per_epoch, section.warmup_epochs, milestones)
+    return Recipe(
+        epochs=train.epochs,
+        base_lr=train.optimizer.lr,
+        schedule=lambda step: SCHEDULES[section.name](step, plan),
+        evaluates=lambda epoch: epoch == train.epochs or is_evaluation_epoch(epoch, section.name, plan),
+        accumulate=train.accumulate,
+        clip_norm=train.clip_norm,
+    )

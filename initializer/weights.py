@@ -1,0 +1,103 @@
+"""Loading checkpoints of any known form into an experiment's network, strictly."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import config as configs
+from config import Config
+from dataset.splits import load_benchmark
+from initializer.network import build_model
+from utils.checkpoint_import import ImportedCheckpoint, describe_mismatch, read_checkpoint, temporal_layer_of
+from utils.errors import UserError
+
+HEAD = "classifier."  # keys of the layers that depend on the number of classes
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of loading a checkpoint."""
+
+    imported: ImportedCheckpoint
+    count: int
+    reinitialised: tuple[str, ...]
+
+
+def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: bool = False) -> Loaded:
+    """Load a checkpoint of any known form into `model`, strictly.
+
+    `init_head` leaves the model's own head where the file's is of another class count. Raises `UserError` if the file
+    cannot be read, was trained on another input, or does not fit; it names the experiments that it fits.
+    """
+    if not path.exists():
+        raise UserError(f"-pp {path}: no such file")
+    imported = read_checkpoint(path)
+    if imported.form == "gesta":
+        _refuse_other_input(path, imported.raw["config"], config)
+    state, expected = dict(imported.state), model.state_dict()
+    head = [
+        key for key in expected if key.startswith(HEAD) and key in state and state[key].shape != expected[key].shape
+    ]
+    if head and init_head:
+        state |= {key: expected[key] for key in head}
+    mismatch = describe_mismatch(expected, state)
+    if mismatch:
+        raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, bool(head))}")
+    model.load_state_dict(state, strict=True)
+    return Loaded(imported, len(state) - len(head), tuple(head))
+
+
+def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
+    """Say what was loaded, and the accuracy that the file states."""
+    log.info(f"Pretrained model: {path} (form {loaded.imported.form})")
+    log.info(f"  {loaded.count} tensors loaded, re-initialised: {', '.join(loaded.reinitialised) or 'none'}")
+    if loaded.imported.recorded:
+        log.info(f"  accuracy recorded in the file: {loaded.imported.recorded}")
+
+
+def _refuse_other_input(path: Path, theirs: dict[str, Any], config: Config) -> None:
+    """Refuse weights that were trained on another input than this experiment's: they would load and be wrong."""
+    ours = json.loads(config.model_dump_json())
+    for section, key in (
+        ("input", "streams"),
+        ("input", "frames"),
+        ("input", "persons"),
+        ("data", "variant"),
+    ):
+        if theirs[section][key] != ours[section][key]:
+            raise UserError(
+                f"{path}: trained with {section}.{key}={theirs[section][key]}, but {config.number} has "
+                f"{ours[section][key]}; --set {section}.{key}={theirs[section][key]}, or name its experiment with -c"
+            )
+
+
+def _why_unfit(
+    imported: ImportedCheckpoint, config: Config, expected: dict[str, Tensor], mismatch: str, other_head: bool
+) -> str:
+    found, wanted = temporal_layer_of(imported.state), temporal_layer_of(expected)
+    what = (
+        f"has {found} layers, but {config.number} has {wanted}" if found != wanted else f"does not fit {config.number}"
+    )
+    fitting = _numbers_that_fit(imported.state, config.data.benchmark)
+    if fitting:
+        return f"{what}; it fits {', '.join(fitting)}"
+    return f"{what} ({mismatch})" + ("; --init-head trains a new head for other classes" if other_head else "")
+
+
+def _numbers_that_fit(state: dict[str, Tensor], benchmark: str) -> list[str]:
+    """Return the experiments on `benchmark` (if none: on any) whose network has the tensors of `state`."""
+    shapes = {key: value.shape for key, value in state.items()}
+    fitting = []
+    for number in configs.numbers():
+        config = configs.load(number)
+        with torch.device("meta"):
+            model = build_model(config, len(load_benchmark(config.data.benchmark).classes))
+        if {key: value.shape for key, value in model.state_dict().items()} == shapes:
+            fitting.append((config.data.benchmark, number))
+    same = [number for name, number in fitting if name == benchmark]
+    return same or [number for _, number in fitting]

@@ -1,0 +1,266 @@
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+
+from utils.checkpoint_import import describe_mismatch, read_checkpoint, temporal_layer_of
+from utils.errors import UserError
+
+PORTS = {"seed_xsub_2001": "seed_xsub_2001.pdparams", "official_2013": "official_2013.pdparams.tar"}
+WEIGHTS = {"fc.weight": torch.tensor([[1.0, 2.0]]), "bn.num_batches_tracked": torch.tensor(3)}
+
+
+def original(**changes):
+    """A checkpoint as the original writes it, with its numpy confusion matrix."""
+    best = {"acc_top1": np.float64(0.75), "acc_top5": 1.0, "cm": np.array([[2.0, 1.0], [0.0, 1.0]])}
+    content = {
+        "model": WEIGHTS,
+        "optimizer": {},
+        "scheduler": {"last_epoch": 12},
+        "best_state": best,
+        "epoch": 4,
+    }
+    return content | changes
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves with torch under a misleading name and returns the path."""
+
+    def save(content, **options):
+        path = tmp_path / "weights.pdparams"
+        torch.save(content, path, **options)
+        return path
+
+    return save
+
+
+def with_numpy_1_names(path):
+    """Rewrite the pickle in a torch archive as numpy 1 would have named its parts."""
+    with zipfile.ZipFile(path) as archive:
+        files = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content.replace(b"numpy._core.", b"numpy.core."))
+
+
+# --- the published files
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_paddle_weights_become_the_originals(goldens, name):
+    checkpoint = read_checkpoint(goldens / "pdparams" / PORTS[name])
+    expected = torch.load(goldens / f"weights/{name}.pt", weights_only=True)
+    assert checkpoint.form == "paddle"
+    assert describe_mismatch(expected, checkpoint.state) is None
+    for key, tensor in expected.items():
+        assert checkpoint.state[key].dtype == tensor.dtype
+        assert torch.equal(checkpoint.state[key], tensor), key
+
+
+def test_the_recorded_accuracy_and_epoch_are_read(goldens):
+    seed = read_checkpoint(goldens / "pdparams" / PORTS["seed_xsub_2001"])
+    official = read_checkpoint(goldens / "pdparams" / PORTS["official_2013"])
+    assert (seed.recorded, seed.epoch) == ("14868/16480 (90.22%) top-1", 69)  # the file says index 68
+    assert (official.recorded, official.epoch) == ("14816/16487 (89.86%) top-1", None)
+
+
+@pytest.mark.parametrize(("name", "layer"), [("seed_xsub_2001", "SG"), ("official_2013", "Sep")])
+def test_plain_state_dicts_are_read_and_their_layers_told_apart(goldens, name, layer):
+    checkpoint = read_checkpoint(goldens / f"weights/{name}.pt")
+    assert (checkpoint.form, checkpoint.recorded, checkpoint.epoch) == ("state-dict", None, None)
+    assert temporal_layer_of(checkpoint.state) == layer
+
+
+@pytest.mark.parametrize("layer", ["Basic", "Bottleneck", "Sep", "SG"])
+def test_every_layer_type_is_told_by_its_keys(goldens, layer):
+    state = read_checkpoint(goldens / f"models/random/layer_{layer}_b2depth.pt").state
+    assert temporal_layer_of(state) == layer
+
+
+def test_without_temporal_layers_no_type_is_told():
+    assert temporal_layer_of(["input_branches.0.stem_tcn.conv.weight", "main_stream.block-0_scn.conv.A"]) is None
+
+
+# --- forms
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_originals_file_loads_with_its_numpy_matrix(save, zipped):
+    checkpoint = read_checkpoint(save(original(), _use_new_zipfile_serialization=zipped))
+    assert checkpoint.form == "efficientgcn-torch"
+    assert (checkpoint.recorded, checkpoint.epoch) == ("3/4 (75.00%) top-1", 4)
+    assert torch.equal(checkpoint.state["fc.weight"], WEIGHTS["fc.weight"])
+    assert checkpoint.state["bn.num_batches_tracked"].dtype == torch.int64
+
+
+def test_the_originals_file_loads_with_the_names_of_numpy_1(save):
+    path = save(original())
+    with_numpy_1_names(path)
+    assert read_checkpoint(path).recorded == "3/4 (75.00%) top-1"
+
+
+@pytest.mark.parametrize(
+    ("best", "recorded"),
+    [
+        ({"acc_top1": 0.78328155}, "78.33% top-1"),
+        ({"acc_top1": 0.0, "cm": 0}, "0.00% top-1"),
+        ({"acc_top1": 0.5, "cm": torch.eye(4)}, "4/4 (100.00%) top-1"),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_the_accuracy_comes_from_the_counts_where_there_are_some(save, best, recorded):
+    assert read_checkpoint(save(original(best_state=best))).recorded == recorded
+
+
+def test_our_own_form_keeps_the_whole_file(save):
+    content = {"format": "gesta-checkpoint", "version": 1, "model": WEIGHTS, "progress": {"epoch": 2}}
+    checkpoint = read_checkpoint(save(content))
+    assert checkpoint.form == "gesta"
+    assert checkpoint.raw["progress"] == {"epoch": 2}
+    assert torch.equal(checkpoint.state["fc.weight"], WEIGHTS["fc.weight"])
+
+
+def test_the_prefix_of_data_parallel_is_dropped(save):
+    checkpoint = read_checkpoint(save({f"module.{key}": tensor for key, tensor in WEIGHTS.items()}))
+    assert list(checkpoint.state) == list(WEIGHTS)
+
+
+def test_weights_become_float32(save):
+    state = read_checkpoint(save({"a": torch.ones(2, dtype=torch.float16), "b": torch.ones(2).double()})).state
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+
+
+def test_a_flat_paddle_dict_with_both_spellings_loads(tmp_path):
+    path = tmp_path / "half.pt"
+    content = {
+        "a.weight": ("conv_0.w_0", np.ones(2, dtype=np.float32)),
+        "a._mean": np.zeros(2, dtype=np.float64),
+        "a._variance": np.ones(2, dtype=">f4"),
+        "b.running_var": np.ones(3, dtype=np.float32),
+        "StructuredToParameterName@@": {"a": "b"},
+    }
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.form == "paddle"
+    assert {key: tuple(tensor.shape) for key, tensor in checkpoint.state.items()} == {
+        "a.weight": (2,),
+        "a.running_mean": (2,),
+        "a.running_var": (2,),
+        "b.running_var": (3,),
+        "a.num_batches_tracked": (),
+        "b.num_batches_tracked": (),
+    }
+
+
+# --- refusals
+
+
+class Malicious:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("zipped", [True, False, None])
+def test_a_malicious_file_runs_nothing(save, tmp_path, zipped):
+    trap = tmp_path / "trap"
+    path = tmp_path / "weights.pdparams"
+    if zipped is None:
+        path.write_bytes(pickle.dumps({"model": Malicious(trap)}))
+    else:
+        save({"model": Malicious(trap)}, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=rf"asks for '{os.name}\.mkdir', which is not allowed .*; accepted are check"):
+        read_checkpoint(path)
+    assert not trap.exists()
+
+
+def test_arrays_of_objects_are_refused(save):
+    with pytest.raises(UserError, match="not allowed in a checkpoint"):
+        read_checkpoint(save({"model": {"a": np.array([{}], dtype=object)}}))
+
+
+def refused(path):
+    with pytest.raises(UserError) as caught:
+        read_checkpoint(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.endswith(
+        "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
+    )
+    assert "\n" not in message
+    return message
+
+
+def test_missing_and_empty_files_are_refused(tmp_path):
+    empty = tmp_path / "empty.pt"
+    empty.touch()
+    assert "the file is empty" in refused(empty)
+    assert "No such file" in refused(tmp_path / "none.pt")
+    assert "directory" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_truncated_files_are_refused(save, zipped, part):
+    path = save(original(), _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    assert "truncated, damaged or not written by torch" in refused(path)
+
+
+def test_a_truncated_pickle_a_text_and_an_archive_are_refused(tmp_path, goldens):
+    path = tmp_path / "weights.pt"
+    path.write_bytes((goldens / "pdparams" / PORTS["official_2013"]).read_bytes()[:5000])
+    assert "not a pickle, or a damaged one" in refused(path)
+    path.write_text("https://example.org/weights.pt was not found\n")
+    assert "not a pickle, or a damaged one" in refused(path)
+    np.savez(tmp_path / "scores.npz", logits=np.zeros(3))
+    assert "not written by torch" in refused(tmp_path / "scores.npz")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            {"state_dict": {"a": torch.ones(1)}, "meta": {}},
+            "no form known here, with the keys state_dict, meta;",
+        ),
+        ({"format": "gesta-checkpoint"}, "no form known here, with the keys format;"),
+        ({"model": {}}, "no form known here, with the keys model;"),
+        ({}, "no form known here, with the keys ;"),
+        ([1, 2], "holds a list and no mapping"),
+    ],
+)
+def test_other_contents_are_refused_with_their_keys(save, content, reason):
+    assert reason in refused(save(content))
+
+
+def test_statistics_under_both_names_are_refused(tmp_path):
+    path = tmp_path / "both.pdparams"
+    path.write_bytes(pickle.dumps({"a._mean": np.zeros(2), "a.running_mean": np.zeros(2)}))
+    assert "the same statistics under Paddle's and under torch's name" in refused(path)
+
+
+# --- mismatches
+
+
+def test_equal_state_dicts_have_no_mismatch():
+    assert describe_mismatch(WEIGHTS, OrderedDict(reversed(WEIGHTS.items()))) is None
+
+
+def test_a_mismatch_counts_and_names_the_first_keys():
+    expected = {f"a{i}": torch.zeros(i) for i in range(5)} | {"fc": torch.zeros(60, 2)}
+    found = {"fc": torch.zeros(120, 2), "b": torch.zeros(1)}
+    assert describe_mismatch(expected, found) == (
+        "5 missing: a0, a1, a2 ...; 1 unexpected: b; 1 of another shape: fc (120, 2) for (60, 2)"
+    )

@@ -1,0 +1,122 @@
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from utils.pickles import load_pickle
+
+# what Python 2 with numpy 1 writes for {'a': numpy.array([1., 2.], dtype='<f4'), 'b': '\xe9'} at protocol 2
+PYTHON_2 = (
+    b"\x80\x02}q\x00(U\x01aq\x01cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85q\x04"
+    b"U\x01bq\x05\x87q\x06Rq\x07(K\x01K\x02\x85q\x08cnumpy\ndtype\nq\tU\x02f4q\nK\x00K\x01\x87q\x0bRq\x0c(K\x03"
+    b"U\x01<q\rNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0eb\x89U\x08\x00\x00\x80?\x00\x00\x00@q\x0ftq\x10b"
+    b"U\x01bU\x01\xe9u."
+)
+
+
+class Malicious:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content):
+        path = tmp_path / "label.pkl"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_containers_numbers_text_and_arrays_survive_at_every_protocol(write, protocol):
+    content = OrderedDict(
+        array=np.arange(6.0, dtype=np.float32).reshape(2, 3).T,
+        scalar=np.float64(0.5),
+        text=np.array(["ab", "c"]),
+        nested=(1, "x", [None, True, {"k": b"\xff\x00"}]),
+    )
+    found = load_pickle(write(pickle.dumps(content, protocol)))
+    assert type(found) is OrderedDict
+    assert np.array_equal(found.pop("array"), content.pop("array"))
+    assert np.array_equal(found.pop("text"), content.pop("text"))
+    assert found == content
+
+
+@pytest.mark.parametrize("core", ["core", "_core"])
+def test_arrays_of_both_ages_of_numpy_load(write, core):
+    content = pickle.dumps(np.arange(3), protocol=2)
+    assert b"numpy._core." in content
+    found = load_pickle(write(content.replace(b"numpy._core.", f"numpy.{core}.".encode())))
+    assert found.tolist() == [0, 1, 2]
+
+
+def test_python_2_pickles_load_with_latin1(write):
+    found = load_pickle(write(PYTHON_2))
+    assert found["a"].tolist() == [1.0, 2.0]
+    assert found["b"] == "\u00e9"
+
+
+def test_python_2_text_of_another_encoding_is_an_option(write):
+    path = write(b"\x80\x02U\x02\xc3\xa9.")
+    assert load_pickle(path, encoding="utf-8") == "\u00e9"
+
+
+def test_the_originals_label_files_load(goldens):
+    names, labels, lengths = load_pickle(
+        goldens / "data/npy_dataset/original/ntu-xsub/eval_label.pkl", accepted="a label file"
+    )
+    assert len(names) == len(labels) == len(lengths) == 7
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_malicious_pickle_runs_nothing(write, tmp_path, protocol):
+    trap = tmp_path / "trap"
+    path = write(pickle.dumps([1, Malicious(trap)], protocol))
+    with pytest.raises(UserError, match=rf"label.pkl: asks for '{os.name}\.mkdir', which is not allowed"):
+        load_pickle(path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.array([{}], dtype=object), "numpy array of type 'object'"),
+        (np.zeros(1, dtype=[("a", "O")]), "numpy array of type '.V8'"),
+        (Path("x"), "asks for '.*Path'"),
+        ({1, 2}, "asks for '.*set'"),
+    ],
+)
+def test_other_types_are_refused(write, content, message):
+    with pytest.raises(UserError, match=message):
+        load_pickle(write(pickle.dumps(content, protocol=2)))
+
+
+def test_other_codecs_are_refused(write):
+    with pytest.raises(UserError, match="asks for the codec 'zlib'"):
+        load_pickle(write(b"c_codecs\nencode\n(Vx\nVzlib\ntR."))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80\x04", b"hello\nworld\n", b'{"a": 1}', pickle.dumps([1, 2, 3] * 50)[:40], b"PK\x03\x04"],
+)
+def test_what_is_no_pickle_is_refused_in_one_line(write, content):
+    with pytest.raises(UserError, match=r"label.pkl: not a pickle, or a damaged one .*; accepted are") as caught:
+        load_pickle(write(content))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_what_was_expected(tmp_path):
+    with pytest.raises(UserError, match=r"none.pkl: No such file or directory; a label file is needed"):
+        load_pickle(tmp_path / "none.pkl", accepted="a label file is needed")
