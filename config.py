@@ -26,7 +26,7 @@ class ConfigError(ValueError):
 class Section(BaseModel):
     """A closed, frozen mapping; values are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Section)
@@ -220,8 +220,10 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Config:
     """
     path = find(experiment)
     raw = _with_base(path)
+    changes: dict[str, Any] = {}
     for override in overrides:
-        raw = _merge(raw, _parse_override(override))
+        changes = _merge(changes, _parse_override(override))
+    raw = _merge(raw, changes)
     raw.setdefault("number", path.stem)
     return _validate(Config, raw, _shown(path))
 
@@ -299,7 +301,7 @@ def _same_choice(old: Any, new: Any) -> TypeGuard[dict[str, Any]]:
     """Tell whether both are mappings, and `new` does not name another choice than `old`."""
     if not isinstance(old, dict) or not isinstance(new, Mapping):
         return False
-    return new.get("name", old.get("name")) == old.get("name")
+    return "name" not in old or new.get("name", old["name"]) == old["name"]
 
 
 def _parse_override(text: str) -> dict[str, Any]:

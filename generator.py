@@ -145,6 +145,8 @@ def generate(order: Order) -> dict[str, Any]:
         if (order.path / MANIFEST).exists():
             _refuse_other_sources(order, plan)
             order.say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
+        elif order.path.exists():
+            raise UserError(f"{order.path}: in the way, and not a complete part (no {MANIFEST}); --force replaces it")
         else:
             _read_all(order, scan, plan)
         _add_missing_variant(order)

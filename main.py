@@ -18,6 +18,7 @@ from config import Config
 from utils.errors import UserError
 from utils.interrupt import Interrupted
 from utils.run_folder import best_run
+from utils.tables import table
 
 # torch takes seconds to import: each action below imports what it needs, so that -h is instant.
 LATER = {"-ex": "export", "-v": "pictures and report", "-i": "inference"}
@@ -108,6 +109,8 @@ def _dispatch(options: argparse.Namespace) -> int:
 def _generate(config: Config, options: argparse.Namespace) -> int:
     import generator
 
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"-j {options.jobs}: give at least 1 process, or leave it out to use all cores")
     request = generator.Request(
         store=configs.store_folder(options.store),
         raw=options.raw or (),
@@ -169,9 +172,7 @@ def _list(options: argparse.Namespace) -> int:
         best = best_run(work_dir / config.title)
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
         rows.append((number, f"{config.model.title} {config.model.layer}", config.data.benchmark, published, *own))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(table(rows))
     return 0
 
 

@@ -36,10 +36,12 @@ def pack(joints: np.ndarray, periods: tuple[int, ...] = ()) -> Packed:
 def _cover(person: np.ndarray, period: int) -> tuple[int, int, bool]:
     """Return first frame, count and loop flag of the shortest span that restores (T, V, C) exactly."""
     bits = np.ascontiguousarray(person).reshape(len(person), -1).view(np.uint8)  # a negative zero is not empty
+    live = np.flatnonzero(bits.any(axis=1))
+    if not len(live):
+        return 0, 0, False  # absent, whatever its period
     if 0 < period < len(bits) and np.array_equal(bits[period:], bits[:-period]):
         return 0, period, True
-    live = np.flatnonzero(bits.any(axis=1))
-    return (int(live[0]), int(live[-1] - live[0]) + 1, False) if len(live) else (0, 0, False)
+    return int(live[0]), int(live[-1] - live[0]) + 1, False
 
 
 def unpack(rows: np.ndarray, spans: np.ndarray, frames: int, length: int | None = None) -> np.ndarray:

@@ -9,6 +9,7 @@ import yaml
 
 from dataset.store import Part
 from utils.errors import UserError
+from utils.recording import UNKNOWN
 
 FOLDER = Path(__file__).parent
 SPLITS = ("train", "eval")
@@ -58,5 +59,12 @@ def select(part: Part, benchmark: Benchmark, split: str) -> np.ndarray:
     if part.manifest["split_of"] == benchmark.name:
         assert part.splits is not None
         return np.flatnonzero(part.splits == split)
-    trains = np.isin(part.column(benchmark.column), list(benchmark.train))
+    values = part.column(benchmark.column)
+    unknown = part.names[values == UNKNOWN]
+    if len(unknown):
+        raise UserError(
+            f"{part.path}: the {benchmark.column} of {len(unknown)} clips, such as {unknown[0]}, is not known; "
+            f"{benchmark.name} splits by it"
+        )
+    trains = np.isin(values, list(benchmark.train))
     return np.flatnonzero(trains if split == "train" else ~trains)

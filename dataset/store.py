@@ -26,6 +26,7 @@ from utils.files import checksum
 PART_FORMAT, VARIANT_FORMAT, VERSION = "gesta-part", "gesta-variant", 1
 MANIFEST = "manifest.json"
 COLUMN = "column_{}.npy"
+GENERATE = "python main.py -c NUMBER -gd"
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,17 @@ class Part:
         return _load(self.path / COLUMN.format(name))
 
 
-def open_part(path: Path, variant: str) -> Part:
+def open_part(path: Path, variant: str, remedy: str = GENERATE) -> Part:
     """Open a part, checking format, sizes and checksums of all that is read.
 
-    Raises `UserError` if it does not exist, lacks the variant, was made by another version or was altered.
+    Raises `UserError` if it does not exist, lacks the variant, was made by another version or was altered; `remedy` is
+    the command that makes it.
     """
-    manifest = read_manifest(path, PART_FORMAT)
+    manifest = read_manifest(path, PART_FORMAT, remedy)
     folder = path / variant
     if not (folder / MANIFEST).exists():
         known = ", ".join(stored_variants(path))
-        raise UserError(f"{folder}: not generated yet (the part has {known}); run: python main.py -c NUMBER -gd")
+        raise UserError(f"{folder}: not generated yet (the part has {known}); run: {remedy}")
     described = read_manifest(folder, VARIANT_FORMAT)
     if described["names"] != manifest["files"]["names.npy"]:
         raise UserError(f"{folder}: made from another part than {path}; run -gd --force")
@@ -101,15 +103,15 @@ def stored_variants(path: Path) -> list[str]:
     return sorted(folder.parent.name for folder in path.glob(f"*/{MANIFEST}"))
 
 
-def read_manifest(path: Path, expected: str) -> dict[str, Any]:
+def read_manifest(path: Path, expected: str, remedy: str = GENERATE) -> dict[str, Any]:
     """Read the manifest in `path`; raises `UserError` if there is none, or of another format or version."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not generated yet; run: python main.py -c NUMBER -gd") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path / MANIFEST}: not JSON ({error}); run -gd --force") from error
-    found = (manifest.get("format"), manifest.get("version"))
+        raise UserError(f"{path}: not generated yet; run: {remedy}") from None
+        found = (manifest.get("format"), manifest.get("version"))
+    except (ValueError, AttributeError) as error:  # not text, not JSON, not a mapping
+        raise UserError(f"{path / MANIFEST}: not a manifest ({error}); run -gd --force") from error
     if found != (expected, VERSION):
         raise UserError(
             f"{path / MANIFEST}: format {found}, but this Gesta reads ({expected!r}, {VERSION}); run -gd --force"

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
 HEADER_BYTES = 128  # of a .npy: numpy pads the header so that any number of rows fits in
 
 Position = dict[str, Any]  # where a coordinates file stands: {"count": rows, "dtype": "<f4", "shape": [V, C]}
+EMPTY: Position = {"count": 0, "dtype": "<f4", "shape": []}
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,17 @@ class ReadSource:
 
 
 class Rows:
-    """A growing `coordinates.npy`; the header is written when it is complete."""
+    """A growing `coordinates.npy`; the header is written when it is complete.
+
+    Opening leaves what is there as it is: `restore` says where to go on.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "coordinates.npy"
         self.path.touch()
-        self.position: Position = {"count": 0, "dtype": "<f4", "shape": []}
+        self.position: Position = EMPTY
         self._file: IO[bytes] = self.path.open("r+b")
-        self.restore(self.position)
 
     def append(self, rows: np.ndarray) -> None:
         """Append (R, V, C); the first call fixes V, C and the dtype."""
@@ -117,22 +121,21 @@ class PartWriter:
         self.done = 0
 
     def __enter__(self) -> "PartWriter":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / LOCK).open("w")
-        _lock_or_refuse(self._lock, self.folder)
-        self._settle_plan()
-        self._rows = {name: Rows(self.folder / name) for name in self.variants}
-        self._journal = (self.folder / JOURNAL).open("a+b")
-        self._go_on()
+        with ExitStack() as files:
+            files.enter_context(hold(self.folder))
+            self._settle_plan()
+            self._rows = {name: Rows(self.folder / name) for name in self.variants}
+            for rows in self._rows.values():
+                files.callback(rows.close)
+            self._journal = files.enter_context((self.folder / JOURNAL).open("a+b"))
+            self._go_on()
+            self._files = files.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for rows in self._rows.values():
-            rows.close()
-        self._journal.close()
-        self._lock.close()
+        self._files.close()
 
     def _settle_plan(self) -> None:
         wanted = json.loads(json.dumps({**self.plan, "variants": dict(self.variants)}))
@@ -148,7 +151,7 @@ class PartWriter:
     def _go_on(self) -> None:
         """Cut journal and coordinates back to the last source that is whole in both."""
         sizes = {name: rows.path.stat().st_size for name, rows in self._rows.items()}
-        keep, positions = 0, {name: rows.position for name, rows in self._rows.items()}
+        keep, positions = 0, dict.fromkeys(self._rows, EMPTY)
         for end, entry in _journal_entries(self.folder / JOURNAL):
             if any(end_of(entry["at"][name]) > sizes[name] for name in sizes):
                 break
@@ -267,28 +270,31 @@ def write_variant(
     files = checksums(folder, ["coordinates.npy", "spans.npy", "frames.npy"])
     manifest = {"format": VARIANT_FORMAT, "version": VERSION, "variant": folder.name, "options": options}
     write_json(folder / MANIFEST, {**manifest, "clips": len(spans), "names": names, "files": files})
+    sync_folder(folder)
 
 
 def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[str, Any]) -> None:
     """Store another variant of a complete part, clip by clip in the part's order; visible only when complete.
 
-    It is derived from stored rows in minutes, so an interrupted one starts anew.
+    It is derived from stored rows in minutes, so an interrupted one starts anew. Raises `UserError` if another process
+    is at it.
     """
     folder = path / f"{name}.partial" / name
-    shutil.rmtree(folder.parent, ignore_errors=True)
-    rows, spans, frames = Rows(folder), [], []
-    try:
-        for clip in clips:
-            spans.append((clip.spans + np.array([rows.position["count"], 0, 0, 0])).tolist())
-            frames.append(clip.frames)
-            rows.append(clip.rows)
-        rows.complete()
-    finally:
-        rows.close()
-    write_variant(folder, spans, frames, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
-    folder.rename(path / name)
-    folder.parent.rmdir()
-    sync_folder(path)
+    with hold(folder.parent):
+        rows, spans, frames = Rows(folder), [], []
+        try:
+            rows.restore(EMPTY)
+            for clip in clips:
+                spans.append((clip.spans + np.array([rows.position["count"], 0, 0, 0])).tolist())
+                frames.append(clip.frames)
+                rows.append(clip.rows)
+            rows.complete()
+        finally:
+            rows.close()
+        write_variant(folder, spans, frames, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
+        folder.rename(path / name)
+        shutil.rmtree(folder.parent)
+        sync_folder(path)
 
 
 def partial_of(path: Path) -> Path:
@@ -309,12 +315,17 @@ def reveal(path: Path) -> None:
 
 
 def remove_part(path: Path) -> None:
-    """Delete a part and what an interrupted generation left of it."""
-    for folder in (path, partial_of(path)):
-        if (folder / MANIFEST).exists():
-            (folder / MANIFEST).unlink()  # first: a half-deleted part is no part
-        if folder.exists():
-            shutil.rmtree(folder)
+    """Delete a part and what an interrupted generation left of it; raises `UserError` while another is at it."""
+    if partial_of(path).exists():
+        with hold(partial_of(path)):
+            _remove(partial_of(path))
+    if path.exists():
+        _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    (folder / MANIFEST).unlink(missing_ok=True)  # first: a half-deleted part is no part
+    shutil.rmtree(folder)
 
 
 def source_digest(scan: Scan) -> str:
@@ -323,16 +334,31 @@ def source_digest(scan: Scan) -> str:
 
 
 def _journal_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (offset behind the line, entry) for every whole line."""
+    """Yield (offset behind the line, entry) for every whole line, up to one torn by a kill or a power failure."""
+    end = 0
     with path.open("rb") as file:
         for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                return
             if not line.endswith(b"\n"):
-                return  # torn by a kill
-            yield file.tell(), json.loads(line)
+                return
+            end += len(line)
+            yield end, entry
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Make `folder` and keep it for this process; raises `UserError` while another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        _lock_or_refuse(file, folder)
+        yield
 
 
 def _lock_or_refuse(file: IO[str], folder: Path) -> None:
-    """Hold the folder as long as this process lives (where the system has advisory locks)."""
+    """Lock a file until it is closed (where the system has advisory locks)."""
     try:
         import fcntl
     except ImportError:  # not on Windows: there, two generators at once are the user's to avoid

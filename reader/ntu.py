@@ -18,6 +18,7 @@ from utils.recording import ReadError, Recording, Scan, Source, refuse_twins
 NUM_JOINTS = 25
 PERSONS = 2
 LARGEST = float(np.finfo(np.float32).max)
+MOST_DIGITS = 9  # of a count: more is no count
 SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in the choice of persons
 NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
 MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
@@ -137,7 +138,7 @@ class _Lines:
     def count(self, what: str) -> int:
         """Return the next line as a number >= 0."""
         text = self.next(what).strip()
-        if not text.isdigit():
+        if not text.isdigit() or len(text) > MOST_DIGITS:
             raise self.error(f"expected {what}, found '{text[:40].decode(errors='replace')}'")
         return int(text)
 

@@ -7,6 +7,7 @@ Source: EfficientGCN's and 2s-AGCN's generated data sets.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def _clips(path: Path, part: str) -> list[Source]:
     return [
         Source(name, path, size, row)
         for row, name in enumerate(names)
-        if part_of(name, part) or not NAME.fullmatch(name)
+        if (part_of(name, part) if NAME.fullmatch(name) else part != "ntu120")  # else it would be in both parts
     ]
 
 
@@ -96,7 +97,7 @@ def _clips(path: Path, part: str) -> list[Source]:
 def _open(path: Path) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
     """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames)."""
     try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
+        data = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, OSError) as error:
         raise ReadError(path, None, f"not a whole .npy array ({error})") from error
     if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (25, 2) or data.dtype != np.float32:
@@ -109,6 +110,10 @@ def _open(path: Path) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
 
 def _labels(path: Path) -> list[tuple[str, int, int]]:
     content = load_pickle(path)
-    if not isinstance(content, tuple) or len(content) != 3 or len({len(column) for column in content}) != 1:
-        raise ReadError(path, None, "expected a tuple of three equally long lists (paths, labels, frame counts)")
-    return [(str(source), int(label), int(frames)) for source, label, frames in zip(*content, strict=True)]
+    wrong = ReadError(path, None, "expected a tuple of three equally long lists (paths, labels, frame counts)")
+    if not isinstance(content, tuple) or len(content) != 3:
+        raise wrong
+    try:
+        return [(str(source), index(label), index(frames)) for source, label, frames in zip(*content, strict=True)]
+    except (TypeError, ValueError) as error:
+        raise wrong from error

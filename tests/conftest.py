@@ -1,9 +1,15 @@
 """Fixtures that several rooms' tests share."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import config
+import generator
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -24,3 +30,80 @@ def shared() -> Path:
 def goldens(shared: Path) -> Path:
     """Outputs of the original EfficientGCN on known inputs (its README lists them)."""
     return shared / "goldens" / "efficientgcn"
+
+
+# --- raw files, and parts made of them
+
+
+def skeleton_text(frames, newline="\n", blank=" "):
+    """Return the content of a `.skeleton` file; `frames` holds, per frame, the bodies (25, 3) in order of appearance."""
+    info, rest = "72057594037931101 0 1 1 1 1 0 0.1 0.2 2".split(), "281 232 1105 660 0 0 0 1 2".split()
+    lines = [[str(len(frames))]]
+    for bodies in frames:
+        lines.append([str(len(bodies))])
+        for body in bodies:
+            lines += [info, [str(len(body))]]
+            lines += [[*map(repr, joint), *rest] for joint in np.asarray(body).tolist()]
+    return "".join(blank.join(line) + newline for line in lines)
+
+
+@pytest.fixture(scope="session")
+def write_skeleton():
+    """Writes joints (M, T, 25, 3) as a `.skeleton` file; a body that is all zero in a frame is left out of it."""
+
+    def write(path, joints, **style):
+        frames = [[body[t] for body in joints if body[t].any()] for t in range(joints.shape[1])]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(skeleton_text(frames, **style).encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_raw(write_skeleton):
+    """Writes a folder of `count` small random clips: 8 subjects, 3 cameras, 60 actions, 1 or 2 bodies, gaps."""
+
+    def write(folder, count, frames=4, setup=1):
+        rng = np.random.default_rng(count)
+        for i in range(count):
+            joints = rng.integers(-2000, 2000, (1 + i % 2, frames + i % 3, 25, 3)) / 1024
+            joints[0, 1] *= i % 5 > 0  # a gap
+            name = f"S{setup:03d}C{i % 3 + 1:03d}P{i % 8 + 1:03d}R{i // 120 + 1:03d}A{i % 60 + 1:03d}"
+            write_skeleton(folder / f"{name}.skeleton", joints)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """Runs `-gd` in this process; returns whether few enough sources were refused, and what was said."""
+
+    def run(number, store, *raw, overrides=(), **request):
+        said = []
+        wanted = generator.Request(store=store, raw=raw, progress=False, say=said.append, **request)
+        return generator.generate_experiment(config.load(number, overrides), wanted), said
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Runs `python main.py ARGUMENTS` in a process of its own, without progress bars."""
+
+    def run(*arguments, **options):
+        line = [sys.executable, str(ROOT / "main.py"), *map(str, arguments), "-np"]
+        return subprocess.run(line, capture_output=True, text=True, timeout=100, check=False, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tree():
+    """Returns the bytes of all files below a folder, by relative path."""
+
+    def read(folder):
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    return read

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from utils.checkpoint import FORMAT as OUR_FORMAT
 from utils.errors import UserError
 from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
 
-OUR_FORMAT = "gesta-checkpoint"
 ACCEPTED = "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
 
 ZIP_MAGIC = b"PK"
@@ -79,6 +79,12 @@ def _first(names: list[str], count: int = 3) -> str:
     return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
 
 
+def _best_of(progress: dict[str, Any]) -> str | None:
+    """Return the best figures that one of our own checkpoints knows of."""
+    best = progress["best"]
+    return best and f"{best['top1_clips']}/{best['clips']} ({best['top1']:.2%}) top-1 after epoch {best['epoch']}"
+
+
 def _is_torch_file(path: Path) -> bool:
     """Return whether the file begins like one that torch wrote; the others can only be plain pickles."""
     try:
@@ -93,10 +99,9 @@ def _is_torch_file(path: Path) -> bool:
 
 def _load_torch(path: Path) -> Any:
     """Return what torch saved: tensors, plain containers and, for the original's files, numeric arrays."""
-    types = {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"]}
-    names = [(value, name) for name, value in NUMPY_GLOBALS.items()]
+    numpy_globals: list[Any] = [(value, name) for name, value in NUMPY_GLOBALS.items()]
     try:
-        with torch.serialization.safe_globals([*types, *names]):
+        with torch.serialization.safe_globals(numpy_globals):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         forbidden = re.search(r"GLOBAL (\S+)", str(error))
@@ -110,11 +115,12 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
     """Return the checkpoint in `content`; ValueError where its form is not known."""
     nested = isinstance(content.get("model"), dict)
     if nested and content.get("format") == OUR_FORMAT:
-        return ImportedCheckpoint("gesta", content["model"], None, content.get("epoch"), content)
+        progress = content["progress"]
+        return ImportedCheckpoint("gesta", content["model"], _best_of(progress), progress["epoch"], content)
     entries = dict(content["model"] if nested else content)
     entries.pop(PADDLE_TABLE, None)
     state = {key: tensor for key, entry in entries.items() if (tensor := _to_tensor(entry)) is not None}
-    if not entries or len(state) != len(entries):
+    if not entries or len(state) != len(entries) or not all(isinstance(key, str) for key in entries):
         raise ValueError(f"no form known here, with the keys {_first([*map(str, content)], 8)}")
     if not all(isinstance(entry, Tensor) for entry in entries.values()):
         form, state = "paddle", _with_torch_names(state)

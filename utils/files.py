@@ -14,14 +14,18 @@ import numpy as np
 from utils.errors import UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @contextmanager
 def disk_errors(place: Path, remedy: str) -> Iterator[None]:
-    """Turn "the disk is full" into a message that says where, and that nothing is lost."""
+    """Turn "the disk is full" and "not yours to write" into a message that says where, and what to do."""
     try:
         yield
     except OSError as error:
+        if error.errno in CLOSED:
+            where = error.filename or place
+            raise UserError(f"{where}: cannot be read or written ({error.strerror}); name another place") from error
         if error.errno not in FULL:
             raise
         raise UserError(f"{place}: no room left to write ({error.strerror}); {remedy}") from error

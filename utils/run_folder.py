@@ -102,11 +102,12 @@ def best_run(parent: Path) -> tuple[float, RunFolder] | None:
 
     Of a run with validation subjects that is the epoch chosen on them; of others the best epoch on eval.
     """
-    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := _on_eval(run))]
+    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := on_eval(run))]
     return max(found)[::2] if found else None
 
 
-def _on_eval(run: RunFolder) -> list[float]:
+def on_eval(run: RunFolder) -> list[float]:
+    """Return the top-1 figures on eval, in the order of evaluation; with validation subjects the chosen epoch's only."""
     lines = [line for line in run.metrics() if "eval" in line]
     chosen = [line for line in lines if line.get("checkpoint") == "best"] or lines
     return [line["eval"]["top1"] for line in chosen]

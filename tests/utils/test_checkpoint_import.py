@@ -119,10 +119,13 @@ def test_the_accuracy_comes_from_the_counts_where_there_are_some(save, best, rec
 
 
 def test_our_own_form_keeps_the_whole_file(save):
-    content = {"format": "gesta-checkpoint", "version": 1, "model": WEIGHTS, "progress": {"epoch": 2}}
+    best = {"top1_clips": 9, "clips": 12, "top1": 0.75, "epoch": 2}
+    content = {"format": "gesta-checkpoint", "version": 1, "model": WEIGHTS, "progress": {"epoch": 3, "best": best}}
     checkpoint = read_checkpoint(save(content))
     assert checkpoint.form == "gesta"
-    assert checkpoint.raw["progress"] == {"epoch": 2}
+    assert checkpoint.epoch == 3
+    assert checkpoint.recorded == "9/12 (75.00%) top-1 after epoch 2"
+    assert checkpoint.raw["progress"] == content["progress"]
     assert torch.equal(checkpoint.state["fc.weight"], WEIGHTS["fc.weight"])
 
 
@@ -238,6 +241,7 @@ def test_a_truncated_pickle_a_text_and_an_archive_are_refused(tmp_path, goldens)
         ({"format": "gesta-checkpoint"}, "no form known here, with the keys format;"),
         ({"model": {}}, "no form known here, with the keys model;"),
         ({}, "no form known here, with the keys ;"),
+        ({1: torch.ones(1)}, "no form known here, with the keys 1;"),
         ([1, 2], "holds a list and no mapping"),
     ],
 )

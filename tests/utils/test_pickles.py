@@ -102,6 +102,20 @@ def test_other_types_are_refused(write, content, message):
         load_pickle(write(pickle.dumps(content, protocol=2)))
 
 
+def test_a_forged_numpy_type_is_not_believed(write):
+    content = pickle.dumps(np.arange(2.0), protocol=0)
+    flags = b"NNNI-1\nI-1\nI0\nt"  # the last number claims, at 63, that the array holds objects
+    assert flags in content
+    found = load_pickle(write(content.replace(flags, b"NNNI-1\nI-1\nI63\nt")))
+    assert found.tolist() == [0.0, 1.0]
+    assert not found.dtype.hasobject
+
+
+def test_numpy_arrays_cannot_be_made_of_foreign_memory(write):
+    with pytest.raises(UserError, match="not a pickle, or a damaged one"):
+        load_pickle(write(b"cnumpy\nndarray\n((I1\ntVO\nS'AAAAAAAA'\ntR."))
+
+
 def test_other_codecs_are_refused(write):
     with pytest.raises(UserError, match="asks for the codec 'zlib'"):
         load_pickle(write(b"c_codecs\nencode\n(Vx\nVzlib\ntR."))

@@ -1,0 +1,38 @@
+# make demo    set up, make a small raw data set, run experiment 0001 on it from raw files to a proven result
+# make test    set up, pass the tests
+# make check   test, plus lint, format and types
+# PYTHON=python3.12 make demo    with another interpreter (3.11 or newer)
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+DEMO_RAW := data/raw_skeleton/demo
+
+.PHONY: demo test check setup
+.DELETE_ON_ERROR:
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11; name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python -m tools.make_skeletons $(DEMO_RAW)
+	$(BIN)/python main.py -c 0001 -gd --raw $(DEMO_RAW)
+	$(BIN)/python main.py -c 0001
+	$(BIN)/python main.py -c 0001 -e
+	@$(BIN)/python -m tools.summarize 0001
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q

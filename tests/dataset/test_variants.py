@@ -1,0 +1,173 @@
+"""The stored variants: equal to the originals' to the bit, each quirk by name."""
+
+import numpy as np
+import pytest
+
+from dataset.packing import pack
+from dataset.variants import PADDED_FRAMES, VARIANTS, keep, transform
+from utils.pickles import load_pickle
+
+
+def clip(frames=10, persons=2, seed=0):
+    """Return joints (2, T, 25, 3) float32 with `persons` persons, who are nowhere zero."""
+    joints = np.zeros((2, frames, 25, 3), np.float32)
+    joints[:persons] = np.random.default_rng(seed).uniform(0.5, 2, (persons, frames, 25, 3))
+    return joints
+
+
+def bone(joints, first, second):
+    """Return the vector between two joints of person 0 in frame 0, of length 1."""
+    vector = joints[0, 0, second] - joints[0, 0, first]
+    return vector / np.linalg.norm(vector)
+
+
+def originals(goldens, kind, benchmark):
+    folder = goldens / "data/npy_dataset" / kind / benchmark
+    for split in ("train", "eval"):
+        data, labels = np.load(folder / f"{split}_data.npy"), load_pickle(folder / f"{split}_label.pkl")
+        for row, path, frames in zip(data, labels[0], labels[2], strict=True):
+            yield path.rpartition("/")[2], row.transpose(3, 1, 2, 0), frames
+
+
+@pytest.mark.parametrize("benchmark", ["ntu-xsub", "ntu-xview"])
+def test_transformed_equals_the_original_to_the_bit(goldens, benchmark):
+    inputs = {name: row[:, :frames] for name, row, frames in originals(goldens, "original", benchmark)}
+    rows = list(originals(goldens, "transformed", benchmark))
+    assert len(rows) == 16
+    for name, expected, _ in rows:
+        found, _ = transform(np.ascontiguousarray(inputs[name]))
+        assert found.dtype == np.float32
+        assert found.tobytes() == np.ascontiguousarray(expected).tobytes(), name
+
+
+@pytest.mark.parametrize(
+    ("case", "lasting"),
+    [
+        ("two_T73", 73),
+        ("two_T100_padded", 100),
+        ("swapped_T80", 80),
+        ("one_T60", 60),
+        ("babel_m1_T150", 150),
+        ("zero", 20),
+    ],
+)
+def test_transformed_agrees_with_the_implementation_in_2s_agcn(shared, case, lasting):
+    """That one pads to the clip's own length, so only so many frames can be compared; its stated tolerance is 1e-6."""
+    cases = np.load(shared / "goldens/stgcn/pre_normalization_2sagcn.npz")
+    given, expected = (cases[f"{case}/{side}"][0].transpose(3, 1, 2, 0) for side in ("in", "out"))
+    found, _ = transform(np.ascontiguousarray(given))
+    assert found[:, :lasting] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("frames", [1, 10, 300])
+def test_the_looped_clip_packs_into_its_own_frames(frames):
+    packed = pack(*transform(clip(frames, persons=1)))
+    assert packed.spans.tolist() == [[0, 0, frames, frames < PADDED_FRAMES], [0, 0, 0, 0]]
+    assert len(packed.rows) == frames
+    assert packed.frames == PADDED_FRAMES
+
+
+def test_only_the_first_300_frames_are_used():
+    joints = clip(310)
+    assert transform(joints)[0].tobytes() == transform(joints[:, :300])[0].tobytes()
+
+
+def test_the_input_is_left_as_it_is():
+    joints = clip()
+    before = joints.copy()
+    transform(joints)
+    assert np.array_equal(joints, before)
+
+
+def test_the_middle_of_the_spine_of_person_0_is_the_origin():
+    joints, (found, _) = clip(), transform(clip())
+    assert not found[0, :, 1].any()
+    distance = np.linalg.norm(joints[1, :, 1] - joints[0, :, 1], axis=-1)
+    assert np.linalg.norm(found[1, :10, 1], axis=-1) == pytest.approx(distance, abs=1e-5)
+
+
+def test_bones_keep_their_length():
+    joints, (found, _) = clip(), transform(clip())
+    lengths = [np.linalg.norm(each[:, :10, 4] - each[:, :10, 8], axis=-1) for each in (joints, found)]
+    assert lengths[1] == pytest.approx(lengths[0], abs=1e-5)
+
+
+def test_the_shoulders_point_along_x_in_the_first_frame():
+    assert bone(transform(clip())[0], 4, 8) == pytest.approx([1, 0, 0], abs=1e-6)
+
+
+def test_the_second_turn_undoes_some_of_the_first():
+    """A full rotation, not one about z: the spine is upright no longer."""
+    assert bone(transform(clip())[0], 0, 1)[2] < 0.999
+
+
+def test_an_antiparallel_bone_is_left_alone():
+    joints = clip(persons=1)
+    joints[0, :, 0] = joints[0, :, 1] + np.array([0, 0, 1])  # straight down: the axis of the turn is null
+    joints[0, :, 8] = joints[0, :, 4] + np.array([1, 0, 0])
+    found, _ = transform(joints)
+    assert np.array_equal(found[0, :10], joints[0] - joints[0, :, 1:2])
+
+
+def test_padding_repeats_the_motion():
+    found, periods = transform(clip(7))
+    assert periods == (7, 7)
+    assert np.array_equal(found, found[:, np.arange(300) % 7])
+
+
+def test_a_late_person_is_moved_to_frame_0_and_loses_its_gaps():
+    joints = clip(10)
+    joints[1, :4] = 0
+    joints[1, 6] = 0
+    packed = joints.copy()
+    packed[1] = 0
+    packed[1, :5] = joints[1, [4, 5, 7, 8, 9]]
+    assert not np.array_equal(packed, joints)
+    assert transform(joints)[0].tobytes() == transform(packed)[0].tobytes()
+    alone = transform(joints)[0][1]
+    assert alone[:5].any(axis=(1, 2)).all()
+
+
+def test_inner_gaps_of_a_person_who_is_there_from_the_start_are_kept_and_repeated():
+    joints = clip(10, persons=1)
+    joints[0, 3:6] = 0
+    found, _ = transform(joints)
+    gaps = ~found[0].any(axis=(1, 2))
+    assert [t for t in range(300) if gaps[t]] == [t for t in range(300) if t % 10 in (3, 4, 5)]
+
+
+def test_a_joint_whose_coordinates_sum_to_zero_stays_where_the_origin_is():
+    joints = clip(persons=1)
+    joints[0, :, 7] = [1, 1, -2]  # a position like any other, but zero to the original
+    found, _ = transform(joints)
+    assert not found[0, :, 7].any()
+
+
+def test_persons_of_different_lengths_repeat_after_the_common_multiple():
+    joints = clip(10)
+    joints[1, 4:] = 0
+    found, periods = transform(joints)
+    assert periods == (10, 20)  # person 1 has 4 frames, and its centre repeats after 10
+    assert np.array_equal(found[1], found[1, np.arange(300) % 20])
+    assert not np.array_equal(found[1], found[1, np.arange(300) % 4])
+
+
+def test_nobody_stays_nobody():
+    found, _ = transform(np.zeros((2, 5, 25, 3), np.float32))
+    assert found.shape == (2, 300, 25, 3)
+    assert not found.any()
+    assert len(pack(*transform(np.zeros((2, 5, 25, 3), np.float32))).rows) == 0
+
+
+def test_original_keeps_every_frame():
+    joints = clip(310)
+    found, periods = keep(joints)
+    assert found is joints
+    assert periods == ()
+
+
+def test_a_manifest_remembers_what_a_variant_is():
+    assert {name: (each.name, dict(each.options)) for name, each in VARIANTS.items()} == {
+        "original": ("original", {}),
+        "transformed": ("transformed", {"frames": 300, "source": "2s-AGCN"}),
+    }
