@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from utils import checkpoint, outputs
 from utils.batch import Batch
+from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.logs import duration, share
@@ -363,7 +364,7 @@ def _conclude(run: Run) -> None:
     if run.chosen_on == "validation":
         for name, path in (("last", run.folder.last), ("best", run.folder.best)):
             run.log.info(f"Evaluating the {name} epoch on eval ...")
-            run.model.load_state_dict(checkpoint.load(path)["model"], strict=True)
+            run.model.load_state_dict(read_own(path)["model"], strict=True)
             final = evaluate(run, "eval")
             run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
         run.folder.save_scores(*final.columns)

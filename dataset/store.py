@@ -107,9 +107,9 @@ def read_manifest(path: Path, expected: str, remedy: str = GENERATE) -> dict[str
     """Read the manifest in `path`; raises `UserError` if there is none, or of another format or version."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        found = (manifest.get("format"), manifest.get("version"))
     except FileNotFoundError:
         raise UserError(f"{path}: not generated yet; run: {remedy}") from None
-        found = (manifest.get("format"), manifest.get("version"))
     except (ValueError, AttributeError) as error:  # not text, not JSON, not a mapping
         raise UserError(f"{path / MANIFEST}: not a manifest ({error}); run -gd --force") from error
     if found != (expected, VERSION):

@@ -292,8 +292,9 @@ def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[st
         finally:
             rows.close()
         write_variant(folder, spans, frames, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
+        (folder.parent / LOCK).unlink()  # now, so that a kill between these lines leaves no file
         folder.rename(path / name)
-        shutil.rmtree(folder.parent)
+        folder.parent.rmdir()
         sync_folder(path)
 
 

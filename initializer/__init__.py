@@ -19,7 +19,8 @@ from initializer.network import build_model, build_optimizer, build_recipe
 from initializer.weights import import_weights, log_import
 from loss import LOSSES
 from processor import Run, restore
-from utils import checkpoint, cost, environment, logs
+from utils import cost, environment, logs
+from utils.checkpoint_import import read_own
 from utils.interrupt import StopRequest
 from utils.run_folder import EVALUATION, RunFolder
 
@@ -48,7 +49,7 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     """
     folder = unfinished(config, machine, name)
     stage = _Stage.set_up(configs.load(str(folder.path / "config.yaml")), machine, SPLITS)
-    content = checkpoint.load(folder.last)
+    content = read_own(folder.last)
     run = stage.open(folder)
     stage.make_trainable(run, from_step=content["progress"]["step"])
     restore(run, content)

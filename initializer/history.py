@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import Config
 from initializer.machine import Machine
-from utils import checkpoint
+from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.run_folder import RunFolder, runs
 
@@ -37,5 +37,5 @@ def unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:
 
 
 def _epochs_left(folder: RunFolder) -> int:
-    content = checkpoint.load(folder.last)
+    content = read_own(folder.last)
     return content["config"]["train"]["epochs"] - content["progress"]["epoch"]

@@ -1,7 +1,7 @@
 """Our own checkpoints: tensors and plain containers only, loaded with `weights_only=True`, written atomically.
 
-Keys: `format`, `version`, `model`, `optimizer`, `progress`, `random`, `loader`, `config`, `classes`, `best`.
-Everybody else's are read by `utils/checkpoint_import.py`.
+Keys: `format`, `version`, `model`, `optimizer`, `progress`, `random`, `loader`, `config`, `classes`.
+These and everybody else's are read by `utils/checkpoint_import.py`.
 """
 
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from utils.errors import UserError
 from utils.files import disk_errors, write_atomic
 
 FORMAT, VERSION = "gesta-checkpoint", 1
@@ -20,19 +19,6 @@ def save(path: Path, content: dict[str, Any]) -> None:
     whole = {"format": FORMAT, "version": VERSION, **content}
     with disk_errors(path, "the last complete checkpoint is intact; free some space and resume with -r"):
         write_atomic(path, lambda file: torch.save(whole, file))
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read one of our own checkpoints onto the CPU; raises `UserError` if it is none."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{path}: not a whole checkpoint ({str(error).splitlines()[0]})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        raise UserError(f"{path}: not a checkpoint of this Gesta (format {FORMAT}, version {VERSION})")
-    return content
 
 
 def random_state() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.checkpoint import FORMAT as OUR_FORMAT
+from utils.checkpoint import FORMAT, VERSION
 from utils.errors import UserError
 from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
 
@@ -52,6 +52,14 @@ def read_checkpoint(path: Path) -> ImportedCheckpoint:
         return _interpret(content)
     except ValueError as error:
         raise UserError(f"{path}: {error}; {ACCEPTED}") from error
+
+
+def read_own(path: Path) -> dict[str, Any]:
+    """Read one of our own checkpoints whole, to resume from it; raises `UserError` if it is none."""
+    found = read_checkpoint(path)
+    if found.form != "gesta":
+        raise UserError(f"{path}: a checkpoint of form {found.form}, which holds no run to resume; use it with -pp")
+    return found.raw
 
 
 def temporal_layer_of(state: Iterable[str]) -> str | None:
@@ -114,7 +122,9 @@ def _load_torch(path: Path) -> Any:
 def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
     """Return the checkpoint in `content`; ValueError where its form is not known."""
     nested = isinstance(content.get("model"), dict)
-    if nested and content.get("format") == OUR_FORMAT:
+    if nested and content.get("format") == FORMAT:
+        if content.get("version") != VERSION:
+            raise ValueError(f"version {content.get('version')}, but this Gesta reads version {VERSION}")
         progress = content["progress"]
         return ImportedCheckpoint("gesta", content["model"], _best_of(progress), progress["epoch"], content)
     entries = dict(content["model"] if nested else content)
