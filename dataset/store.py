@@ -41,6 +41,7 @@ class Part:
         spans: (N, M, 4) int64, see `dataset/packing.py`.
         frames: (N,) int64, frames of every clip in this variant.
         labels: (N,) int64, class index from 0, -1 unknown.
+        checksum: of the coordinates: two parts with the same one hold the same data.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Part:
     spans: np.ndarray
     frames: np.ndarray
     labels: np.ndarray
+    checksum: str
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -95,7 +97,8 @@ def open_part(path: Path, variant: str, remedy: str = GENERATE) -> Part:
     _verify(folder, described["files"])
     coordinates = np.load(folder / "coordinates.npy", mmap_mode="r")
     spans, frames = _load(folder / "spans.npy"), _load(folder / "frames.npy")
-    return Part(path, manifest, variant, coordinates, spans, frames, _load(path / "labels.npy"))
+    labels, digest = _load(path / "labels.npy"), described["files"]["coordinates.npy"]
+    return Part(path, manifest, variant, coordinates, spans, frames, labels, digest)
 
 
 def stored_variants(path: Path) -> list[str]:

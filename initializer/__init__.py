@@ -90,7 +90,7 @@ class _Stage:
         config, data = self.config, self.data
         trains = "train" in data.splits and "eval" in data.splits
         batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
-        folder.describe(config.to_yaml(), environment.describe(data.device, sys.argv))
+        folder.describe(config.to_yaml(), {**environment.describe(data.device, sys.argv), "parts": data.checksums})
         run = Run(
             model=self.model,
             loss=LOSSES[config.train.loss],

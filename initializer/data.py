@@ -29,6 +29,7 @@ class Data:
     device: torch.device
     splits: dict[str, Clips]
     counts: str  # in words
+    checksums: dict[str, str]  # of the parts
 
 
 def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) -> Data:
@@ -54,7 +55,8 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
                 f"{machine.store}: {benchmark.name} has no clips to {split} with; see the part's manifest.json"
             )
     clips = {split: Clips(table, parts, picks, config.input.persons) for split, picks in chosen.items()}
-    return Data(benchmark, layout, device, clips, counts)
+    checksums = {part.path.name: part.checksum for part in parts}
+    return Data(benchmark, layout, device, clips, counts, checksums)
 
 
 def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:

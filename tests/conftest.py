@@ -107,3 +107,29 @@ def tree():
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     return read
+
+
+# --- a small experiment: 2001 in all but size
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory, write_raw, generate):
+    """A store with part ntu60 of 48 clips: 30 to train on (subjects 1 2 4 5 8), 18 to evaluate."""
+    folder = tmp_path_factory.mktemp("small")
+    generate("2001", folder / "store", write_raw(folder / "raw", 48, frames=12))
+    return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def small():
+    """`--set` overrides that make experiment 2001 a matter of seconds."""
+    return (
+        "input.frames=16",
+        "model.stem_channels=8",
+        "model.blocks=[[16,1,0.5],[16,2,1]]",
+        "model.fusion_stage=1",
+        "train.batch_size=6",
+        "train.epochs=3",
+        "train.schedule.warmup_epochs=1",
+        "test.batch_size=7",
+    )

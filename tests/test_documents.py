@@ -18,7 +18,7 @@ import main
 from dataset.splits import load_benchmark
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {path.name: path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
+PAGES = {path.name: path for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])}
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 READING_ORDER = ["README.md", "data-preparation.md", "coming-from.md"]  # a later page may use what an earlier one made
 
@@ -133,19 +133,22 @@ class User:
 
     def __init__(self, home):
         self.home = home
-        left_out = shutil.ignore_patterns(".*", "__pycache__", "tests", "local.yaml", "*.npy", "*.skeleton", "*.pt")
-        shutil.copytree(ROOT, home, ignore=left_out)
+        shutil.copytree(ROOT, home, ignore=self.left_out)
         for path in (home / "configs").rglob("*.yaml"):
             text = path.read_text()
             for pattern, small in TINY.items():
                 text = re.sub(pattern, small, text)
             path.write_text(text)
-        for folder in ("data", "workdir"):
-            shutil.rmtree(home / folder, ignore_errors=True)
-            (home / folder).mkdir()
         settings = {key: value for key, value in os.environ.items() if not key.startswith("GESTA_")}
         self.settings = {**settings, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = self.start("-c", DRIVER, stdin=subprocess.PIPE)
+
+    @staticmethod
+    def left_out(_folder, names):
+        """Tell what is not copied: everything but code and texts, which may be large."""
+        kept = {".py", ".yaml", ".txt", ""}  # "": folders
+        others = {"data", "workdir", "tests", "__pycache__", "local.yaml"}
+        return [name for name in names if name in others or name.startswith(".") or Path(name).suffix not in kept]
 
     def start(self, *words, **pipes):
         command = [sys.executable, *words]
@@ -180,7 +183,9 @@ class User:
             self.interrupt_a_run()
 
     def interrupt_a_run(self):
-        with self.start("main.py", "-c", "2001", "-np", "--set", "train.epochs=30") as process:
+        with self.start(
+            "main.py", "-c", "2001", "-np", "--set", "train.epochs=12", stderr=subprocess.DEVNULL
+        ) as process:
             for line in process.stdout:
                 if "Batch: " in line:
                     process.send_signal(signal.SIGTERM)

@@ -107,7 +107,7 @@ def best_run(parent: Path) -> tuple[float, RunFolder] | None:
 
 
 def on_eval(run: RunFolder) -> list[float]:
-    """Return the top-1 figures on eval, in the order of evaluation; with validation subjects the chosen epoch's only."""
+    """Return the top-1 figures on eval, in the order of evaluation; with validation subjects the chosen one's only."""
     lines = [line for line in run.metrics() if "eval" in line]
     chosen = [line for line in lines if line.get("checkpoint") == "best"] or lines
     return [line["eval"]["top1"] for line in chosen]

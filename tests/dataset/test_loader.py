@@ -1,0 +1,280 @@
+"""Batches: what the padded arrays hold, wherever the rows lie; order and randomness that can be taken up again."""
+
+import numpy as np
+import pytest
+import torch
+
+from dataset import loader
+from dataset.augment import Rotate
+from dataset.loader import Clips, FrameTable, Loader, Pipeline, TrainLoader
+from dataset.packing import unpack
+from dataset.splits import load_benchmark, select
+from dataset.store import open_part
+from utils.errors import UserError
+
+CPU = torch.device("cpu")
+FRAMES = 8
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory, write_raw, generate):
+    """A store with parts ntu60 of 11 clips and ntu120 of 7, in both variants."""
+    folder = tmp_path_factory.mktemp("loader")
+    write_raw(folder / "raw/a", 11)
+    write_raw(folder / "raw/b", 7, setup=20)
+    generate("2003", folder / "store", folder / "raw", overrides=["data.variant=transformed"])
+    return folder / "store"
+
+
+@pytest.fixture(params=["resident", "mapped"])
+def where(request, monkeypatch):
+    """Has the rows on the device, or on the disk."""
+    if request.param == "mapped":
+        monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+    return request.param
+
+
+def open_clips(store, parts=("ntu60",), variant="original", chosen=None, persons=2):
+    opened = [open_part(store / name, variant) for name in parts]
+    chosen = chosen or [np.arange(len(part)) for part in opened]
+    return Clips(FrameTable(opened, CPU), opened, chosen, persons)
+
+
+def dense(store, part, variant, frames):
+    """Return all clips of a part (N, C, T, V, M), the slow way."""
+    part = open_part(store / part, variant)
+    rows = zip(part.spans, part.frames.tolist())
+    return np.stack([unpack(part.coordinates, *each, frames) for each in rows]).transpose(0, 4, 2, 3, 1)
+
+
+def plain(clips, batch_size=4):
+    """Return a loader whose only stream is the joints."""
+    return Loader(clips, Pipeline(FRAMES, lambda joints: joints[:, None]), batch_size)
+
+
+def training(clips, batch_size=4, seed=1):
+    pipeline = Pipeline(FRAMES, lambda joints: joints[:, None], [Rotate(30), Rotate(10)])
+    return TrainLoader(clips, pipeline, batch_size, seed)
+
+
+# --- joints
+
+
+@pytest.mark.parametrize(("number", "variant"), [("2001", "original"), ("2002", "transformed")])
+def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, generate, where, number, variant):
+    generate(number, tmp_path, goldens / "data/skeletons")
+    benchmark = load_benchmark("ntu-xsub")
+    part = open_part(tmp_path / "ntu60", variant)
+    for split in ("train", "eval"):
+        expected = np.load(goldens / f"data/npy_dataset/{variant}/ntu-xsub/{split}_data.npy")[:, :, :288]
+        clips = open_clips(tmp_path, variant=variant, chosen=[select(part, benchmark, split)])
+        joints, _ = clips.joints(torch.arange(len(clips)), 288)
+        assert joints.dtype == torch.float32
+        assert joints.numpy().tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.mark.parametrize("frames", [3, 5, 8])
+@pytest.mark.parametrize("variant", ["original", "transformed"])
+def test_clips_are_cut_or_padded_to_the_frames_asked_for(stores, where, variant, frames):
+    clips = open_clips(stores, variant=variant)
+    found, _ = clips.joints(torch.arange(11), frames)
+    assert found.numpy().tobytes() == np.ascontiguousarray(dense(stores, "ntu60", variant, frames)).tobytes()
+
+
+def test_parts_follow_each_other(stores, where):
+    clips = open_clips(stores, ("ntu120", "ntu60"))
+    assert [name[:4] for name in clips.names] == ["S020"] * 7 + ["S001"] * 11
+    index = torch.tensor([17, 0, 6, 7, 3])
+    expected = np.concatenate([dense(stores, part, "original", FRAMES) for part in ("ntu120", "ntu60")])
+    assert np.array_equal(clips.joints(index, FRAMES)[0].numpy(), expected[index])
+    assert clips.labels[index].tolist() == [int(clips.names[n][-3:]) - 1 for n in index]
+
+
+def test_a_choice_of_clips_keeps_its_order(stores, where):
+    clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[np.array([9, 2]), np.array([5])])
+    every = open_clips(stores, ("ntu60", "ntu120"))
+    assert clips.names.tolist() == every.names[[9, 2, 16]].tolist()
+    expected = every.joints(torch.tensor([9, 2, 16]), FRAMES)
+    found = clips.joints(torch.arange(3), FRAMES)
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
+def test_a_part_may_have_no_clip_of_a_split(stores, where):
+    nothing = np.array([], np.int64)
+    clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[nothing, np.array([1])])
+    assert np.array_equal(clips.joints(torch.tensor([0]), 5)[0], dense(stores, "ntu120", "original", 5)[[1]])
+
+
+def test_fewer_persons_are_the_first_ones(stores, where):
+    clips = open_clips(stores, persons=1)
+    joints, lengths = clips.joints(torch.arange(11), FRAMES)
+    assert np.array_equal(joints, dense(stores, "ntu60", "original", FRAMES)[..., :1])
+    assert lengths.shape == (11, 1)
+
+
+def test_lengths_say_behind_which_frame_a_person_is_padding(stores, where):
+    joints, lengths = open_clips(stores).joints(torch.arange(11), FRAMES)
+    there = (joints != 0).any(dim=1).any(dim=2)  # (N, T, M)
+    assert torch.equal(lengths, (there * torch.arange(1, FRAMES + 1)[:, None]).amax(dim=1))
+    assert (lengths[:, 1] == 0).any()  # absent
+
+
+def test_a_looped_person_is_never_padding_and_an_absent_one_always(stores, where):
+    joints, lengths = open_clips(stores, variant="transformed").joints(torch.arange(11), FRAMES)
+    absent = ~(joints != 0).any(dim=1).any(dim=1).any(dim=1)  # (N, M)
+    assert 0 < absent.sum() < 11
+    assert torch.equal(lengths, torch.where(absent, 0, FRAMES))
+
+
+def test_lengths_do_not_go_beyond_the_frames_asked_for(stores):
+    _, lengths = open_clips(stores).joints(torch.arange(11), 3)
+    assert lengths.max() == 3
+
+
+def test_where_the_rows_lie_follows_from_the_free_memory(stores, monkeypatch):
+    part = open_part(stores / "ntu60", "original")
+    size = (1 + len(part.coordinates)) * 25 * 3 * 4
+    for free, resident in ((2 * size, False), (2 * size + 2, True)):
+        monkeypatch.setattr(loader, "free_bytes", lambda device, free=free: free)
+        assert (FrameTable([part], CPU).resident is not None) == resident
+
+
+def test_the_free_memory_of_this_machine_is_known():
+    assert loader.free_bytes(CPU) > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gathers_the_same_joints(stores, where):
+    part = open_part(stores / "ntu60", "transformed")
+    clips = Clips(FrameTable([part], torch.device("cuda")), [part], [np.arange(11)], 2)
+    joints, _ = clips.joints(torch.arange(11), FRAMES)
+    assert joints.device.type == "cuda"
+    assert np.array_equal(joints.cpu(), dense(stores, "ntu60", "transformed", FRAMES))
+
+
+# --- the loader that evaluates
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 11, 50])
+def test_every_clip_comes_once_in_order(stores, batch_size):
+    clips = open_clips(stores)
+    batches = plain(clips, batch_size)
+    found = list(batches)
+    assert len(found) == len(batches) == -(-11 // batch_size)
+    assert batches.num_clips == 11
+    assert torch.cat([batch.index for batch in found]).tolist() == list(range(11))
+    assert torch.equal(torch.cat([batch.labels for batch in found]), clips.labels)
+    joints, lengths = clips.joints(torch.arange(11), FRAMES)
+    assert torch.equal(torch.cat([batch.streams for batch in found])[:, 0], joints)
+    assert torch.equal(torch.cat([batch.lengths for batch in found]), lengths)
+    assert batches.names is clips.names
+
+
+def test_a_second_pass_gives_the_same(stores):
+    batches = plain(open_clips(stores))
+    first, second = (torch.cat([batch.streams for batch in batches]) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+# --- the loader that trains
+
+
+def epoch(batches):
+    """Return what is left of the epoch: indices and streams."""
+    found = list(batches)
+    return [batch.index.tolist() for batch in found], [batch.streams for batch in found]
+
+
+def assert_same(first, second):
+    assert first[0] == second[0]
+    assert len(first[1]) == len(second[1])
+    assert all(torch.equal(a, b) for a, b in zip(*(each[1] for each in (first, second)), strict=True))
+
+
+def test_the_last_incomplete_batch_is_dropped(stores):
+    batches = training(open_clips(stores))
+    index, streams = epoch(batches)
+    assert (len(batches), batches.num_clips, len(index)) == (2, 8, 2)
+    assert len({n for each in index for n in each}) == 8
+    assert all(len(each) == 4 for each in streams)
+
+
+def test_each_epoch_has_another_order_and_each_seed_too(stores):
+    batches = training(open_clips(stores))
+    first = epoch(batches)
+    batches.start_epoch()
+    second = epoch(batches)
+    assert first[0] != second[0]
+    assert epoch(training(open_clips(stores), seed=2))[0] not in (first[0], second[0])
+    assert_same(first, epoch(training(open_clips(stores))))
+
+
+def test_over_epochs_every_clip_is_seen(stores):
+    batches, seen = training(open_clips(stores)), set()
+    for _ in range(10):
+        seen |= {n for each in epoch(batches)[0] for n in each}
+        batches.start_epoch()
+    assert seen == set(range(11))
+
+
+def test_joints_are_augmented_before_the_streams_each_time_anew(stores):
+    clips = open_clips(stores)
+    batches = training(clips, 11)
+    first = next(iter(batches))
+    batches.start_epoch()
+    second = next(iter(batches))
+    given = clips.joints(first.index, FRAMES)[0]
+    assert torch.equal(first.streams[:, 0, 1], given[:, 1])  # heights
+    assert not torch.allclose(first.streams[:, 0, 0], given[:, 0])
+    back = torch.argsort(first.index), torch.argsort(second.index)
+    assert not torch.allclose(first.streams[back[0]], second.streams[back[1]])
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3, 5])
+def test_taking_up_an_epoch_gives_the_same_rest_and_the_same_epochs_after_it(stores, done):
+    clips = open_clips(stores, ("ntu60", "ntu120"))  # 18 clips: 6 batches of 3
+    batches = training(clips, 3)
+    epoch(batches)
+    batches.start_epoch()
+    running = iter(batches)
+    for _ in range(done):
+        next(running)
+    state = {key: value.clone() if torch.is_tensor(value) else value for key, value in batches.state().items()}
+    left = list(running)
+    rest = [[batch.index.tolist() for batch in left], [batch.streams for batch in left]]
+    batches.start_epoch()
+    later = epoch(batches)
+
+    resumed = training(clips, 3, seed=99)
+    resumed.restore(state)
+    assert_same(rest, epoch(resumed))
+    assert len(rest[0]) == 6 - done
+    resumed.start_epoch()
+    assert_same(later, epoch(resumed))
+
+
+def test_a_state_taken_at_the_end_of_an_epoch_leads_into_the_next(stores):
+    clips = open_clips(stores)
+    batches = training(clips)
+    epoch(batches)
+    state = batches.state()
+    batches.start_epoch()
+    expected = epoch(batches)
+    resumed = training(clips, seed=99)
+    resumed.restore(state)
+    assert epoch(resumed) == ([], [])
+    resumed.start_epoch()
+    assert_same(expected, epoch(resumed))
+
+
+def test_a_state_holds_tensors_and_plain_numbers_only(stores):
+    state = training(open_clips(stores)).state()
+    assert {type(value) for value in state.values()} == {torch.Tensor, int}
+
+
+def test_a_split_smaller_than_a_batch_says_what_to_type(stores):
+    with pytest.raises(UserError, match=r"train.batch_size: 12 clips a batch, but .* has 11; --set train.batch_size=5"):
+        training(open_clips(stores), 12)
+    assert len(training(open_clips(stores), 11)) == 1

@@ -1,0 +1,416 @@
+"""`-gd` as users type it: the originals' bytes, whatever happens on the way."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import generator
+from dataset.store import MANIFEST, open_part
+from dataset.writer import JOURNAL, hold
+from utils.errors import UserError
+from utils.pickles import load_pickle
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory, write_raw):
+    """50 small clips: more than two processes' chunks."""
+    return write_raw(tmp_path_factory.mktemp("raw"), 50)
+
+
+def spoil(folder, count):
+    """Make the first `count` files of a folder unreadable."""
+    for path in sorted(folder.iterdir())[:count]:
+        path.write_text("letters\n")
+
+
+# --- the originals' arrays
+
+
+def assert_golden(found, expected):
+    """Compare a folder of padded arrays with the original's, file by file."""
+    assert {path.name for path in found.iterdir()} == {path.name for path in expected.iterdir()}
+    for split in ("train", "eval"):
+        data, golden = (np.load(folder / f"{split}_data.npy") for folder in (found, expected))
+        assert (data.dtype, data.shape) == (golden.dtype, golden.shape)
+        assert data.tobytes() == golden.tobytes()
+        mine, theirs = (load_pickle(folder / f"{split}_label.pkl") for folder in (found, expected))
+        assert [path.rpartition("/")[2] for path in mine[0]] == [path.rpartition("/")[2] for path in theirs[0]]
+        assert mine[1:] == theirs[1:]
+
+
+@pytest.mark.parametrize(("number", "kind"), [("2001", "original/ntu-xsub"), ("2002", "transformed/ntu-xview")])
+def test_the_command_writes_the_originals_padded_arrays(tmp_path, goldens, command, number, kind):
+    skeletons = goldens / "data/skeletons"
+    done = command("-c", number, "-gd", "--raw", skeletons, "--store", tmp_path, "--padded", "-j", 2)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Part ntu60: 16 clips kept of 16 sources read" in done.stdout
+    assert "left out: 1 on the list of clips with missing skeletons (S001C002P005R002A008.skeleton)" in done.stdout
+    assert done.stdout.endswith(f"Next: python main.py -c {number}\n")
+    assert_golden(tmp_path / kind, goldens / "data/npy_dataset" / kind)
+
+
+def test_the_odd_folder_gives_readings_and_refusals(tmp_path, goldens, generate):
+    good, said = generate("2002", tmp_path, goldens / "data/skeletons_odd", padded=True)
+    assert good
+    assert "Part ntu60: 2 clips kept of 8 sources read" in said
+    assert sum(line.startswith("  refused: ") for line in said) == 6
+    assert any(line.startswith("  1 clips are longer than 300 frames") for line in said)
+    assert open_part(tmp_path / "ntu60", "original").frames.tolist() == [310, 30]
+
+
+# --- the same bytes, whatever happens
+
+
+def test_one_and_two_processes_give_the_same_bytes(tmp_path, raw, generate, tree):
+    spoiled = shutil.copytree(raw, tmp_path / "raw")
+    spoil(spoiled, 3)
+    for jobs in (1, 2):
+        generate("2002", tmp_path / f"store{jobs}", spoiled, jobs=jobs)
+    assert tree(tmp_path / "store1") == tree(tmp_path / "store2")
+    assert len(open_part(tmp_path / "store1/ntu60", "transformed")) == 47
+
+
+def test_a_variant_added_later_equals_one_made_at_once(tmp_path, raw, generate, tree):
+    generate("2001", tmp_path / "later", raw)
+    _, said = generate("2002", tmp_path / "later", raw)
+    assert f"Part {tmp_path}/later/ntu60 is complete: nothing to read (--force makes it anew)" in said
+    assert f"Adding variant transformed to {tmp_path}/later/ntu60, from its stored rows" in said
+    generate("2002", tmp_path / "at once", raw)
+    assert tree(tmp_path / "later") == tree(tmp_path / "at once")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, write_raw, generate):
+    """A folder of 400 clips, and the store that an uninterrupted run makes of them."""
+    folder = tmp_path_factory.mktemp("many")
+    write_raw(folder / "raw", 400, frames=9)
+    generate("0001", folder / "store", folder / "raw")
+    return folder
+
+
+def start(store, raw):
+    """Start a generation in a process of its own."""
+    line = [sys.executable, "main.py", "-c", "0001", "-gd", "-np", "-j", "2", "--store", store, "--raw", raw]
+    return subprocess.Popen(line, cwd=generator.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, journal, lines):
+    """Wait until a journal has so many lines, or the process ends."""
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= lines):
+        time.sleep(0.001)
+
+
+def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(tmp_path, many, tree):
+    journal, resumed, moment = tmp_path / "demo.partial" / JOURNAL, [], random.Random(time.time_ns())
+    for lines in (1, 100, 200, 300):
+        process = start(tmp_path, many / "raw")
+        wait_for(process, journal, lines)
+        time.sleep(moment.uniform(0, 0.02))
+        process.kill()
+        resumed.append("Going on where an interrupted run stopped" in process.communicate()[0])
+    last = start(tmp_path, many / "raw")
+    said, errors = last.communicate()
+    assert (last.returncode, errors) == (0, "")
+    assert any(resumed[1:]) or "Going on" in said  # what was done is not done again
+    assert tree(tmp_path) == tree(many / "store")
+
+
+def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(tmp_path, many, tree):
+    process = start(tmp_path, many / "raw")
+    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 16)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == "interrupted; what was complete is saved, and the same command goes on\n"
+    again = start(tmp_path, many / "raw")
+    assert "Going on where an interrupted run stopped: " in again.communicate()[0]
+    assert tree(tmp_path) == tree(many / "store")
+
+
+def workers_of(process):
+    """Return the processes that `process` started."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+def test_workers_end_with_a_killed_parent(tmp_path, many):
+    process = start(tmp_path, many / "raw")
+    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 1)
+    workers = workers_of(process)
+    process.kill()
+    process.communicate()  # ends when nobody holds its pipes any more
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}/exe") for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path, many, command, tree):
+    """The limit on a file's size gives the error that a full disk gives, at the same place."""
+    order = ["-c", "0001", "-gd", "-j", 2, "--store", tmp_path, "--raw", many / "raw"]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))  # noqa: E731
+    full = command(*order, preexec_fn=limit)
+    assert full.returncode == 2
+    assert full.stderr == (
+        f"{tmp_path}: no room left to write (File too large); "
+        "nothing is lost: free some space and give the same command again\n"
+    )
+    assert not (tmp_path / "demo").exists()
+    again = command(*order)
+    assert again.returncode == 0
+    assert "Going on where an interrupted run stopped" in again.stdout
+    assert tree(tmp_path) == tree(many / "store")
+
+
+# --- readers of our own: what files cannot show
+
+OWN_READER = """
+import os, resource, sys
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+import generator
+from utils.recording import Recording, Scan, Source
+
+def peak(who):
+    return resource.getrusage(who).ru_maxrss / 1024  # MB
+
+@dataclass(frozen=True)
+class Own:
+    count: int
+    frames: int
+    deadly: str = ""
+    form: str = "ntu"
+    layout: str = "ntu"
+    channels: tuple = ("x", "y", "z")
+    persons: int = 2
+    variants: tuple = ("original",)
+
+    def scan(self, roots, part):
+        return Scan([Source(f"clip{n}", Path("x"), 1, n) for n in range(self.count)])
+
+    def read(self, source):
+        if self.deadly and source.item == 40 and not os.path.exists(self.deadly):
+            open(self.deadly, "w").close()
+            os._exit(1)
+        joints = np.full((2, self.frames, 25, 3), source.item, np.float32)
+        yield Recording(source.name, joints, 0, {"subject": 1})
+
+def make(store, reader):
+    order = generator.Order("ntu60", reader, [], Path(store), "original", 2, progress=False)
+    return generator.generate(order)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Runs a script that has readers of its own, in a process of its own."""
+
+    def run(lines):
+        script = tmp_path / "script.py"
+        script.write_text(f"{OWN_READER}\nif __name__ == '__main__':\n    {lines}\n")
+        environment = os.environ | {"PYTHONPATH": str(generator.ROOT)}
+        line = [sys.executable, str(script), str(tmp_path / "store")]
+        return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+
+    return run
+
+
+def test_memory_does_not_grow_with_the_data(own):
+    """600 clips of 0.6 MB, 360 MB in all; what is in flight is bounded by a few chunks of 16."""
+    done = own(
+        "before = peak(resource.RUSAGE_SELF); make(sys.argv[1], Own(600, 1000));"
+        "print(max(peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)) - before)"
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) < 200
+
+
+def test_a_worker_that_dies_is_said_and_the_same_command_goes_on(own):
+    once = "make(sys.argv[1], Own(100, 2, sys.argv[1] + '.died'))"
+    first, second = own(once), own(once)
+    assert "UserError: a worker process died (out of memory?); the same command goes on where it stopped" in first.stderr
+    assert second.returncode == 0
+    assert "Part ntu60: 100 clips kept of 100 sources read" in second.stdout
+
+
+# --- what is there already
+
+
+def test_a_complete_part_is_said_and_not_read_again(tmp_path, write_raw, generate, tree):
+    folder = write_raw(tmp_path / "raw", 5)
+    generate("2001", tmp_path / "store", folder)
+    before = tree(tmp_path / "store")
+    for path in folder.iterdir():
+        path.write_bytes(b"x" * path.stat().st_size)  # would be refused
+    good, said = generate("2001", tmp_path / "store", folder)
+    assert good
+    assert said[0] == f"Part {tmp_path}/store/ntu60 is complete: nothing to read (--force makes it anew)"
+    assert tree(tmp_path / "store") == before
+
+
+@pytest.mark.parametrize("change", ["a file more", "a file less", "another size"])
+def test_other_sources_under_the_same_name_are_refused_with_what_to_type(tmp_path, write_raw, generate, tree, change):
+    folder = write_raw(tmp_path / "raw", 5)
+    generate("2001", tmp_path / "store", folder)
+    before, first = tree(tmp_path / "store"), min(folder.iterdir())
+    if change == "a file more":
+        shutil.copy(first, folder / "S001C003P040R002A060.skeleton")
+    elif change == "a file less":
+        first.unlink()
+    else:
+        first.write_bytes(first.read_bytes() + b"\n")
+    with pytest.raises(UserError, match=r"ntu60: made from 5 sources of form ntu, which are not the \d sources of form ntu found now; --force replaces it, --store DIR keeps both"):
+        generate("2001", tmp_path / "store", folder)
+    assert tree(tmp_path / "store") == before
+
+
+def test_force_replaces_a_part(tmp_path, write_raw, generate, tree):
+    generate("2001", tmp_path / "store", write_raw(tmp_path / "few", 5))
+    more = write_raw(tmp_path / "more", 6)
+    generate("2001", tmp_path / "store", more, force=True)
+    generate("2001", tmp_path / "new", more)
+    assert tree(tmp_path / "store") == tree(tmp_path / "new")
+
+
+def test_force_replaces_a_damaged_part(tmp_path, write_raw, generate):
+    folder = write_raw(tmp_path / "raw", 5)
+    generate("2001", tmp_path / "store", folder)
+    (tmp_path / "store/ntu60" / MANIFEST).write_text("{")
+    with pytest.raises(UserError, match=r"manifest.json: not a manifest .*; run -gd --force"):
+        generate("2001", tmp_path / "store", folder)
+    generate("2001", tmp_path / "store", folder, force=True)
+    assert len(open_part(tmp_path / "store/ntu60", "original")) == 5
+
+
+def test_a_folder_that_is_no_part_is_not_overwritten(tmp_path, write_raw, generate, tree):
+    """Such as what a killed --force leaves."""
+    folder, path = write_raw(tmp_path / "raw", 5), tmp_path / "store/ntu60"
+    path.mkdir(parents=True)
+    (path / "names.npy").write_text("mine")
+    with pytest.raises(UserError, match=r"ntu60: in the way, and not a complete part \(no manifest.json\); --force repl"):
+        generate("2001", tmp_path / "store", folder)
+    assert tree(path) == {"names.npy": b"mine"}
+    generate("2001", tmp_path / "store", folder, force=True)
+    assert len(open_part(path, "original")) == 5
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_second_generator_is_refused_while_another_works_on_the_part(tmp_path, raw, command, force):
+    with hold(tmp_path / "ntu60.partial"):
+        done = command("-c", 2001, "-gd", "--store", tmp_path, "--raw", raw, *force)
+    assert done.returncode == 2
+    assert done.stderr == f"{tmp_path}/ntu60.partial: another process is generating this part; wait for it\n"
+    assert (tmp_path / "ntu60.partial/lock").exists()
+
+
+def test_each_raw_file_is_read_into_its_part(tmp_path, write_raw, generate):
+    write_raw(tmp_path / "raw/a", 5)
+    write_raw(tmp_path / "raw/b", 4, setup=18)
+    _, said = generate("2004", tmp_path / "store", tmp_path / "raw")
+    assert [line for line in said if line.startswith("Part")] == [
+        "Part ntu60: 5 clips kept of 5 sources read",
+        "Part ntu120: 4 clips kept of 4 sources read",
+    ]
+    _, said = generate("2001", tmp_path / "store", tmp_path / "raw")  # another benchmark of the same part
+    assert said[0].startswith(f"Part {tmp_path}/store/ntu60 is complete")
+
+
+# --- refusals and exit codes
+
+
+def test_refusals_are_in_the_summary_and_in_the_manifest(tmp_path, write_raw, generate):
+    folder = write_raw(tmp_path / "raw", 30)
+    spoil(folder, 22)
+    _, said = generate("2001", tmp_path / "store", folder)
+    first = min(folder.iterdir())
+    reason = f"{first}, line 1: expected the number of frames, found 'letters'"
+    manifest = json.loads((tmp_path / "store/ntu60" / MANIFEST).read_text())
+    assert len(manifest["refused"]) == 22
+    assert manifest["refused"][0] == {"source": first.stem, "reason": reason}
+    assert "Part ntu60: 8 clips kept of 30 sources read" in said
+    assert f"  refused: {reason}" in said
+    assert sum(": expected the number of frames" in line for line in said) == 20
+    assert "  refused: 2 more, listed in the part's manifest.json" in said
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "strict", "code"), [(0, True, 0), (1, False, 0), (1, True, 1), (10, False, 0), (11, False, 1)]
+)
+def test_the_exit_code_tells_of_too_many_refusals(tmp_path, write_raw, command, spoiled, strict, code):
+    folder = write_raw(tmp_path / "raw", 14, frames=2)
+    spoil(folder, spoiled)
+    order = ["-c", 2001, "-gd", "--store", tmp_path / "store", "--raw", folder, *["--strict"] * strict]
+    assert command(*order).returncode == code
+    assert command(*order).returncode == code  # when the part is complete, too
+
+
+@pytest.mark.parametrize(("refused", "of", "too_many"), [(11, 1099, True), (11, 1100, False), (10, 20, False)])
+def test_more_than_10_and_more_than_one_in_a_hundred_are_too_many(refused, of, too_many):
+    manifest = {"refused": [{}] * refused, "sources": {"count": of}}
+    assert generator.too_many_refused(manifest, strict=False) == too_many
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_no_crash(tmp_path, write_raw, generate):
+    folder = write_raw(tmp_path / "raw", 3)
+    spoil(folder, 3)
+    good, said = generate("2002", tmp_path / "store", folder)
+    assert good  # three are few
+    assert "Part ntu60: 0 clips kept of 3 sources read" in said
+    assert len(open_part(tmp_path / "store/ntu60", "transformed")) == 0
+
+
+def test_one_clip_in_two_raw_folders_is_refused(tmp_path, write_raw, command):
+    a, b = write_raw(tmp_path / "a", 3), write_raw(tmp_path / "b", 4)
+    done = command("-c", 2001, "-gd", "--store", tmp_path / "store", "--raw", a, b)
+    assert done.returncode == 2
+    assert "is also in" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+# --- wrong orders
+
+
+def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_path, monkeypatch, generate):
+    monkeypatch.delenv("GESTA_RAW", raising=False)
+    monkeypatch.setattr("config.FOLDER", generator.ROOT / "configs")
+    monkeypatch.setattr("config.load_local", lambda: generator.raw_folders.__globals__["Local"]())
+    for part, name in (("ntu60", "s001_to_s017"), ("ntu120", "s018_to_s032")):
+        _, how = generator.RAW_FOLDERS[part]
+        assert f"nturgbd_skeletons_{name}.zip" in how
+        monkeypatch.setitem(generator.RAW_FOLDERS, part, (tmp_path / name, how))
+    expected = (
+        r"s001_to_s017: no such folder; download nturgbd_skeletons_s001_to_s017.zip \(NTU RGB\+D\) from https://rose1.*, "
+        r"or say where it is: --raw FOLDER, GESTA_RAW, or ntu60_path in configs/local.yaml"
+    )
+    with pytest.raises(UserError, match=expected):
+        generate("2001", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--raw", "/nowhere"], "/nowhere: no such folder; give the one with the .skeleton files as --raw FOLDER\n"),
+        (["--from-padded", "/nowhere"], "/nowhere: neither train_data.npy nor eval_data.npy; give the folder"),
+        (["--store", "/dev/null/x"], "/dev/null/x: cannot be read or written (Not a directory); name another place\n"),
+        (["-j", "-1"], "-j -1: give at least 1 process, or leave it out to use all cores\n"),
+        (["-j", "0"], "-j 0: give at least 1 process"),
+    ],
+)
+def test_a_wrong_order_gives_one_line(tmp_path, raw, command, arguments, message):
+    order = ["-c", 2001, "-gd", "--store", tmp_path, "--raw", raw, *arguments]
+    done = command(*order)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1

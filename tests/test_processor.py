@@ -1,0 +1,262 @@
+"""Training, evaluation and extraction of a small experiment, in this process."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import config
+import initializer
+import processor
+from utils.checkpoint_import import read_own
+from utils.errors import UserError
+from utils.interrupt import Interrupted
+
+
+@pytest.fixture
+def machine(small_store, tmp_path):
+    return initializer.Machine(store=small_store, work_dir=tmp_path, device="cpu", show_progress=False)
+
+
+@pytest.fixture
+def load(small):
+    """Loads the small experiment with further overrides."""
+    return lambda *overrides: config.load("2001", [*small, *overrides])
+
+
+@pytest.fixture
+def trained(machine, load):
+    run = initializer.prepare_training(load(), machine)
+    processor.train(run)
+    return run
+
+
+def test_a_run_folder_is_complete(trained):
+    names = {path.name.split(".")[0] for path in trained.folder.path.iterdir()}
+    assert names == {"config", "environment", "log", "metrics", "events", "last", "best", "scores"}
+    again = config.load(str(trained.folder.path / "config.yaml"))
+    assert again.number == "2001"
+    assert again.train.epochs == 3
+    environment = json.loads((trained.folder.path / "environment.json").read_text())
+    assert {"torch", "numpy", "python", "device", "commit", "command", "parts"} <= environment.keys()
+
+
+def test_metrics_hold_a_line_per_epoch(trained):
+    lines = trained.folder.metrics()
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert [line["step"] for line in lines] == [5, 10, 15]  # 30 clips, 6 a batch
+    assert all(line["eval"]["clips"] == 18 for line in lines)
+
+
+def test_log_lines_are_those_that_parsers_know(trained):
+    log = (trained.folder.path / "log.txt").read_text()
+    stamp = r"\[ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \] "
+    for line in (
+        r"Dataset: ntu-xsub \(train 30 of 40091 expected, eval 18 of 16487 expected\)",
+        r"Batch size: train-6, eval-7",
+        r"Data shape \(branch, channel, frame, joint, person\): \[3, 6, 16, 25, 2\]",
+        r"Number of action classes: 60",
+        r"Model profile: \d+\.\d\dG FLOPs and \d+\.\d\dM Parameters",
+        r"Starting training \.\.\.",
+        r"Epoch: 1/3, Batch: 5/5, Loss: \d+\.\d{4}, LR: \d+\.\d{4}",
+        r"Epoch: 3/3, Training accuracy: (\d+)/30\(\d+\.\d\d%\), Training time: \d+\.\d\ds",
+        r"Evaluating for epoch 3/3 \.\.\.",
+        r"Top-1 accuracy: \d+/18\(\d+\.\d\d%\), Top-5 accuracy: \d+/18\(\d+\.\d\d%\), Mean loss:\d+\.\d{4}",
+        r"Evaluating time: \d+\.\d\ds, Speed: \d+\.\d\d sequnces/\(second\*GPU\)",
+        r"Saving model for epoch \d/3 \.\.\.",
+        r"Best top-1 accuracy: \d+\.\d\d%, Total time: 00d-00h-00m-\d\ds",
+        r"Finish training!",
+        r"Best epoch: \d with \d+\.\d\d%, chosen on eval, as the field does",
+        r"Last epoch: 3 with \d+\.\d\d%",
+    ):
+        assert re.search(stamp + line, log), line
+
+
+def test_the_first_step_has_rate_zero_and_changes_no_weight(machine, load):
+    run = initializer.prepare_training(load(), machine)
+    before = run.model.classifier.fc.weight.clone()
+    batch = next(iter(run.batches["train"]))
+    processor.train_step(run, batch)
+    assert torch.equal(run.model.classifier.fc.weight, before)
+    processor.train_step(run, batch)
+    assert not torch.equal(run.model.classifier.fc.weight, before)
+
+
+def test_two_runs_with_one_seed_are_equal_to_the_bit_and_another_seed_differs(machine, load):
+    finals = []
+    for seed in (1, 1, 2):
+        run = initializer.prepare_training(load(f"train.seed={seed}", "train.epochs=1"), machine)
+        processor.train(run)
+        finals.append(torch.cat([value.double().flatten() for value in run.model.state_dict().values()]))
+    assert torch.equal(finals[0], finals[1])
+    assert not torch.equal(finals[0], finals[2])
+
+
+def test_a_batch_in_pieces_gives_the_same_gradient_where_batchnorm_is_frozen(machine, load):
+    gradients = []
+    for pieces in (1, 3):
+        run = initializer.prepare_training(load(f"train.accumulate={pieces}", "model.drop_prob=0"), machine)
+        run.model.eval()
+        losses, _ = processor.train_step(run, next(iter(run.batches["train"])))
+        assert len(losses) == 6
+        gradients.append(run.model.classifier.fc.weight.grad.clone())
+    assert torch.allclose(*gradients, atol=1e-7)
+
+
+def test_gradients_are_clipped(machine, load):
+    run = initializer.prepare_training(load("train.clip_norm=0.001"), machine)
+    processor.train_step(run, next(iter(run.batches["train"])))
+    norms = [p.grad.norm() for p in run.model.parameters() if p.grad is not None]
+    assert torch.stack(norms).norm() == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_other_optimizers_train(machine, load, name):
+    run = initializer.prepare_training(load(f"train.optimizer={{name: {name}, lr: 0.01}}", "train.epochs=1"), machine)
+    processor.train(run)
+    assert type(run.optimizer).__name__ == name
+
+
+def test_a_step_schedule_trains_and_ends_with_an_evaluation(machine, load):
+    run = initializer.prepare_training(
+        load("train.schedule={name: step, warmup_epochs: 0, milestones: [20, 50]}", "train.epochs=2"), machine
+    )
+    processor.train(run)
+    assert run.progress.latest["epoch"] == 2
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_clips_names(machine, load):
+    run = initializer.prepare_training(load(), machine)
+    with torch.no_grad():
+        run.model.classifier.fc.bias.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"epoch 1: the loss of S001C00.* is not finite; lower train.optimizer.lr"):
+        processor.train(run)
+    assert not run.folder.last.exists()
+
+
+def test_outputs_that_are_not_finite_are_not_scored(trained):
+    with torch.no_grad():
+        trained.model.classifier.fc.bias.fill_(float("nan"))
+    with pytest.raises(UserError, match="output is not finite"):
+        processor.evaluate(trained, "eval")
+
+
+def test_every_clip_is_scored_once_in_order(trained):
+    evaluation = processor.evaluate(trained, "eval")
+    assert evaluation.scores.count == len(evaluation.names) == 18
+    assert evaluation.names.tolist() == sorted(evaluation.names.tolist())
+    assert {name[9:12] for name in evaluation.names.tolist()} == {"003", "006", "007"}
+    assert [int(name[-3:]) - 1 for name in evaluation.names.tolist()] == evaluation.labels.tolist()
+
+
+def test_logits_do_not_depend_on_the_batch(trained):
+    whole = processor.evaluate(trained, "eval").logits
+    trained.batches["eval"].batch_size = 1
+    assert np.abs(processor.evaluate(trained, "eval").logits - whole).max() < 1e-5
+
+
+def test_mean_loss_is_the_mean_over_clips(trained):
+    evaluation = processor.evaluate(trained, "eval")
+    logits, labels = torch.from_numpy(evaluation.logits).double(), torch.from_numpy(evaluation.labels)
+    assert evaluation.scores.mean_loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+
+
+def test_stored_scores_belong_to_the_best_checkpoint(trained, machine, load):
+    run = initializer.prepare_evaluation(load(), machine, trained.folder.best)
+    evaluation = processor.evaluate(run, "eval")
+    with np.load(trained.folder.path / "scores.npz") as stored:
+        assert np.array_equal(stored["logits"], evaluation.logits)
+        assert np.array_equal(stored["names"], evaluation.names)
+    assert evaluation.scores.accuracy == trained.progress.best["top1"]
+
+
+def test_best_is_chosen_on_validation_subjects_and_both_are_evaluated_on_eval(machine, load):
+    run = initializer.prepare_training(load("data.validation=[8]"), machine)
+    assert {name[9:12] for name in run.batches["validation"].names.tolist()} == {"008"}
+    assert "008" not in {name[9:12] for name in run.batches["train"].names.tolist()}
+    processor.train(run)
+    lines = run.folder.metrics()
+    assert "validation" in lines[0]
+    assert "eval" not in lines[0]
+    assert [line["checkpoint"] for line in lines if "eval" in line] == ["last", "best"]
+    assert "chosen on validation subjects" in run.folder.log.read_text()
+    with np.load(run.folder.path / "scores.npz") as stored:
+        assert len(stored["names"]) == 18
+
+
+def test_features_are_streamed_and_give_back_the_logits(trained, machine, load):
+    run = initializer.prepare_evaluation(load(), machine, trained.folder.best, "train")
+    found = processor.extract(run, "train", ["S001C002P002R001A002"])
+    assert found["features"].shape == (30, 16)
+    assert found["weight"].shape == (60, 16)
+    bias = run.model.classifier.fc.bias.detach().numpy()
+    assert np.abs(found["features"] @ found["weight"].T + bias - found["logits"]).max() < 1e-5
+    assert found["maps"].shape == (1, 16, 8, 25, 2)
+    row = found["names"].tolist().index("S001C002P002R001A002")
+    assert np.abs(found["maps"][0].mean(axis=(1, 2, 3)) - found["features"][row]).max() < 1e-6
+
+
+def test_an_unknown_clip_is_named(trained):
+    with pytest.raises(UserError, match="--clips S9: not in the eval split"):
+        processor.extract(trained, "eval", ["S9"])
+
+
+def stop_after(run, steps):
+    """Make the run's signal arrive after so many steps."""
+    step = processor.train_step
+
+    def counted(run, batch):
+        found = step(run, batch)
+        if run.progress.step == steps:
+            run.stop.number = 15
+        return found
+
+    return counted
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5, 7, 12])
+def test_a_run_stopped_at_any_step_ends_with_the_same_weights(machine, load, trained, monkeypatch, steps):
+    # 5 steps an epoch: 5 is the last of an epoch, where evaluation is still to come.
+    other = dataclasses.replace(machine, work_dir=machine.work_dir / "other")
+    run = initializer.prepare_training(load(), other)
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "train_step", stop_after(run, steps))
+        with pytest.raises(Interrupted) as stopped:
+            processor.train(run)
+    assert stopped.value.exit_code == 143
+    torch.manual_seed(999)  # whatever happened in between
+    resumed = initializer.prepare_resume(load(), other)
+    assert resumed.progress.step == steps
+    processor.train(resumed)
+    assert same(resumed.model.state_dict(), trained.model.state_dict())
+    assert resumed.folder.metrics() == trained.folder.metrics()
+    assert resumed.folder.path == run.folder.path
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_finished_run_is_not_resumed(trained, machine, load):
+    with pytest.raises(UserError, match="no unfinished run to resume; train anew with -c 2001"):
+        initializer.prepare_resume(load(), machine)
+
+
+def test_the_checkpoint_is_plain_and_knows_its_experiment(trained):
+    content = read_own(trained.folder.best)
+    assert content["config"]["data"]["benchmark"] == "ntu-xsub"
+    assert content["classes"][:2] == ["drink water", "eat meal/snack"]
+    torch.load(trained.folder.last, weights_only=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_gpu_gives_the_cpus_logits(trained, machine, load):
+    gpu = dataclasses.replace(machine, device="0")
+    run = initializer.prepare_evaluation(load(), gpu, trained.folder.best)
+    trained.model.load_state_dict(read_own(trained.folder.best)["model"])
+    on_cpu = processor.evaluate(trained, "eval").logits
+    assert np.abs(processor.evaluate(run, "eval").logits - on_cpu).max() < 1e-4
