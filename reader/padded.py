@@ -18,6 +18,7 @@ from utils.pickles import load_pickle
 from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source, refuse_twins
 
 SPLITS = ("train", "eval")
+CENTRE = 1  # the joint of person 0 that is the origin of a transformed clip
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class PaddedReader:
             raise ReadError(source.path, None, f"row {source.item} ({source.name}) holds values that are not finite")
         if self.variant == "original":
             joints = self._cut(joints, frames, source)
+        elif joints[0, :, CENTRE].any():
+            raise ReadError(
+                source.path,
+                None,
+                f"row {source.item} ({source.name}) is not {self.variant}: not centred on joint {CENTRE}",
+            )
         split = source.path.name.removesuffix("_data.npy")
         yield Recording(source.name, joints, label, {**_columns(source.name), "source": path}, split, frames)
 

@@ -37,7 +37,10 @@ def goldens(shared: Path) -> Path:
 
 def skeleton_text(frames, newline="\n", blank=" "):
     """Return the content of a `.skeleton` file; `frames` holds, per frame, the bodies (25, 3) in order of appearance."""
-    info, rest = ["72057594037931101", "0", "1", "1", "1", "1", "0", "0.1", "0.2", "2"], ["281", "232", "1105", "660", "0", "0", "0", "1", "2"]
+    info, rest = (
+        ["72057594037931101", "0", "1", "1", "1", "1", "0", "0.1", "0.2", "2"],
+        ["281", "232", "1105", "660", "0", "0", "0", "1", "2"],
+    )
     lines = [[str(len(frames))]]
     for bodies in frames:
         lines.append([str(len(bodies))])

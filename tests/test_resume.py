@@ -49,10 +49,10 @@ def test_killed_at_random_moments_and_resumed_the_weights_are_equal_to_the_bit(
     arguments, environment, uninterrupted, tmp_path, seed
 ):
     rng, kills = random.Random(seed), 0
-    command = [*arguments, "-w", str(tmp_path)]
     while not finished(tmp_path):
+        begun = any(tmp_path.glob("*/*/last.pt"))  # else it was killed before the first checkpoint
+        command = resume_command(arguments, tmp_path) if begun else [*arguments, "-w", str(tmp_path)]
         kills += run_until_killed(command, environment, epochs=rng.randint(1, 3), delay=rng.uniform(0, 0.1))
-        command = resume_command(arguments, tmp_path)
     (last,) = tmp_path.glob("*/*/last.pt")
     assert kills >= 2
     assert_same(read_own(last), uninterrupted)

@@ -61,7 +61,8 @@ def training(clips, batch_size=4, seed=1):
 
 
 @pytest.mark.parametrize(("number", "variant"), [("2001", "original"), ("2002", "transformed")])
-def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, generate, where, number, variant):
+@pytest.mark.usefixtures("where")
+def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, generate, number, variant):
     generate(number, tmp_path, goldens / "data/skeletons")
     benchmark = load_benchmark("ntu-xsub")
     part = open_part(tmp_path / "ntu60", variant)
@@ -75,13 +76,15 @@ def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, gener
 
 @pytest.mark.parametrize("frames", [3, 5, 8])
 @pytest.mark.parametrize("variant", ["original", "transformed"])
-def test_clips_are_cut_or_padded_to_the_frames_asked_for(stores, where, variant, frames):
+@pytest.mark.usefixtures("where")
+def test_clips_are_cut_or_padded_to_the_frames_asked_for(stores, variant, frames):
     clips = open_clips(stores, variant=variant)
     found, _ = clips.joints(torch.arange(11), frames)
     assert found.numpy().tobytes() == np.ascontiguousarray(dense(stores, "ntu60", variant, frames)).tobytes()
 
 
-def test_parts_follow_each_other(stores, where):
+@pytest.mark.usefixtures("where")
+def test_parts_follow_each_other(stores):
     clips = open_clips(stores, ("ntu120", "ntu60"))
     assert [name[:4] for name in clips.names] == ["S020"] * 7 + ["S001"] * 11
     index = torch.tensor([17, 0, 6, 7, 3])
@@ -90,7 +93,8 @@ def test_parts_follow_each_other(stores, where):
     assert clips.labels[index].tolist() == [int(clips.names[n][-3:]) - 1 for n in index]
 
 
-def test_a_choice_of_clips_keeps_its_order(stores, where):
+@pytest.mark.usefixtures("where")
+def test_a_choice_of_clips_keeps_its_order(stores):
     clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[np.array([9, 2]), np.array([5])])
     every = open_clips(stores, ("ntu60", "ntu120"))
     assert clips.names.tolist() == every.names[[9, 2, 16]].tolist()
@@ -100,27 +104,31 @@ def test_a_choice_of_clips_keeps_its_order(stores, where):
     assert torch.equal(found[1], expected[1])
 
 
-def test_a_part_may_have_no_clip_of_a_split(stores, where):
+@pytest.mark.usefixtures("where")
+def test_a_part_may_have_no_clip_of_a_split(stores):
     nothing = np.array([], np.int64)
     clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[nothing, np.array([1])])
     assert np.array_equal(clips.joints(torch.tensor([0]), 5)[0], dense(stores, "ntu120", "original", 5)[[1]])
 
 
-def test_fewer_persons_are_the_first_ones(stores, where):
+@pytest.mark.usefixtures("where")
+def test_fewer_persons_are_the_first_ones(stores):
     clips = open_clips(stores, persons=1)
     joints, lengths = clips.joints(torch.arange(11), FRAMES)
     assert np.array_equal(joints, dense(stores, "ntu60", "original", FRAMES)[..., :1])
     assert lengths.shape == (11, 1)
 
 
-def test_lengths_say_behind_which_frame_a_person_is_padding(stores, where):
+@pytest.mark.usefixtures("where")
+def test_lengths_say_behind_which_frame_a_person_is_padding(stores):
     joints, lengths = open_clips(stores).joints(torch.arange(11), FRAMES)
     there = (joints != 0).any(dim=1).any(dim=2)  # (N, T, M)
     assert torch.equal(lengths, (there * torch.arange(1, FRAMES + 1)[:, None]).amax(dim=1))
     assert (lengths[:, 1] == 0).any()  # absent
 
 
-def test_a_looped_person_is_never_padding_and_an_absent_one_always(stores, where):
+@pytest.mark.usefixtures("where")
+def test_a_looped_person_is_never_padding_and_an_absent_one_always(stores):
     joints, lengths = open_clips(stores, variant="transformed").joints(torch.arange(11), FRAMES)
     absent = ~(joints != 0).any(dim=1).any(dim=1).any(dim=1)  # (N, M)
     assert 0 < absent.sum() < 11
@@ -146,7 +154,8 @@ def test_the_free_memory_of_this_machine_is_known():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_gathers_the_same_joints(stores, where):
+@pytest.mark.usefixtures("where")
+def test_a_gpu_gathers_the_same_joints(stores):
     part = open_part(stores / "ntu60", "transformed")
     clips = Clips(FrameTable([part], torch.device("cuda")), [part], [np.arange(11)], 2)
     joints, _ = clips.joints(torch.arange(11), FRAMES)

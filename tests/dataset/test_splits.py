@@ -36,7 +36,9 @@ def test_the_facts_say_who_trains(shared):
     """The table of section 2.3, `| ntu-xsub | P in 1 2 4 ... |`, against benchmarks.yaml."""
     text = (shared / "facts/efficientgcn.md").read_text()
     cell = {name: re.search(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE)[1] for name in NTU}
-    numbers = {name: {int(each) for each in re.findall(r"\d+", re.sub(r"\(.*\)|those 20", "", cell[name]))} for name in NTU}
+    numbers = {
+        name: {int(each) for each in re.findall(r"\d+", re.sub(r"\(.*\)|those 20", "", cell[name]))} for name in NTU
+    }
     assert load_benchmark("ntu-xsub").train == numbers["ntu-xsub"]
     assert load_benchmark("ntu-xview").train == numbers["ntu-xview"]
     assert load_benchmark("ntu-xsub120").train == numbers["ntu-xsub120"] | numbers["ntu-xsub"]
@@ -66,7 +68,9 @@ def test_the_expected_counts_add_up(name, column, train, total):
     assert benchmark.expected == {"train": train, "eval": total - train}
 
 
-@pytest.mark.parametrize(("name", "count"), [("ntu-xsub", 60), ("ntu-xview", 60), ("ntu-xsub120", 120), ("demo-xsub", 12)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("ntu-xsub", 60), ("ntu-xview", 60), ("ntu-xsub120", 120), ("demo-xsub", 12)]
+)
 def test_a_benchmark_has_its_classes(name, count):
     classes = load_benchmark(name).classes
     assert len(classes) == len(set(classes)) == count
@@ -112,7 +116,9 @@ def test_a_stated_split_wins_over_the_rule_of_its_benchmark_only(part):
 
 def test_a_clip_that_the_rule_cannot_place_is_refused(part):
     clips = part(subject=[1, -1, -1], camera=[1, 2, 3])
-    with pytest.raises(UserError, match="part: the subject of 2 clips, such as clip1, is not known; ntu-xsub splits by it"):
+    with pytest.raises(
+        UserError, match="part: the subject of 2 clips, such as clip1, is not known; ntu-xsub splits by it"
+    ):
         select(clips, load_benchmark("ntu-xsub"), "eval")
     assert select(clips, load_benchmark("ntu-xview"), "train").tolist() == [1, 2]
 

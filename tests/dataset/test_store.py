@@ -92,7 +92,9 @@ def test_one_changed_byte_is_refused(path, name):
     content = bytearray((path / name).read_bytes())
     content[-1] ^= 1
     (path / name).write_bytes(content)
-    with pytest.raises(UserError, match=rf"{name}: not what manifest.json says \(altered or damaged\); run -gd --force"):
+    with pytest.raises(
+        UserError, match=rf"{name}: not what manifest.json says \(altered or damaged\); run -gd --force"
+    ):
         open_part(path, "original")
 
 
@@ -115,7 +117,9 @@ def test_a_missing_file_is_refused(path, name):
 @pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"format": "other"}])
 def test_another_version_or_format_is_refused(path, folder, change):
     edit(path / folder, **change)
-    with pytest.raises(UserError, match=r"manifest.json: format \(.*\), but this Gesta reads \('gesta-.*', 1\); run -gd"):
+    with pytest.raises(
+        UserError, match=r"manifest.json: format \(.*\), but this Gesta reads \('gesta-.*', 1\); run -gd"
+    ):
         open_part(path, "original")
 
 

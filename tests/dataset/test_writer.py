@@ -74,7 +74,9 @@ def test_a_writer_goes_on_where_another_stopped(path, tree, whole):
     assert tree(path) == whole
 
 
-@pytest.mark.parametrize("torn", [b'{"source": "source4", "refu', b"\0" * 50, b"\0" * 50 + b'"at": {}}\n', b"\xff\n", b"\n"])
+@pytest.mark.parametrize(
+    "torn", [b'{"source": "source4", "refu', b"\0" * 50, b"\0" * 50 + b'"at": {}}\n', b"\xff\n", b"\n"]
+)
 def test_a_torn_last_line_of_the_journal_is_cut(path, tree, whole, torn):
     partial = start(path, SOURCES[:4])
     with (partial / JOURNAL).open("ab") as file:
@@ -155,7 +157,9 @@ def test_coordinates_keep_their_type_and_are_a_plain_npy(path, dtype):
     write(path, [source(n, dtype=dtype) for n in range(3)])
     found = np.load(path / "original/coordinates.npy")
     assert found.dtype == dtype
-    assert found.tobytes() == b"".join(source(n, dtype=dtype).clips[0].packed["original"].rows.tobytes() for n in range(3))
+    assert found.tobytes() == b"".join(
+        source(n, dtype=dtype).clips[0].packed["original"].rows.tobytes() for n in range(3)
+    )
 
 
 def test_foreign_byte_order_is_turned(path):

@@ -62,23 +62,23 @@ def test_objects_are_never_pickled(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_said_with_place_and_remedy(tmp_path, code):
-    with pytest.raises(UserError, match=rf"{tmp_path}: no room left to write \(so it is\); do that"):
-        with disk_errors(tmp_path, "do that"):
-            raise OSError(code, "so it is")
+    message = rf"{tmp_path}: no room left to write \(so it is\); do that"
+    with pytest.raises(UserError, match=message), disk_errors(tmp_path, "do that"):
+        raise OSError(code, "so it is")
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
 def test_a_place_that_is_closed_is_said(tmp_path, code):
-    with pytest.raises(UserError, match=r"/x/y: cannot be read or written \(closed\); name another place"):
-        with disk_errors(tmp_path, "do that"):
-            raise OSError(code, "closed", "/x/y")
+    message = r"/x/y: cannot be read or written \(closed\); name another place"
+    with pytest.raises(UserError, match=message), disk_errors(tmp_path, "do that"):
+        raise OSError(code, "closed", "/x/y")
 
 
 def test_a_file_in_place_of_a_folder_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/deeper: cannot be read or written \(Not a directory\)"):
-        with disk_errors(tmp_path, "do that"):
-            (tmp_path / "file/deeper").mkdir()
+    message = r"file/deeper: cannot be read or written \(Not a directory\)"
+    with pytest.raises(UserError, match=message), disk_errors(tmp_path, "do that"):
+        (tmp_path / "file/deeper").mkdir()
 
 
 def test_other_errors_of_the_system_pass(tmp_path):

@@ -1,0 +1,218 @@
+"""The padded arrays of older code: what is taken from them, and what is refused."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from reader.padded import PaddedReader
+from utils.errors import UserError
+from utils.recording import ReadError
+
+NAMES = ["S001C001P001R001A001", "S002C002P003R001A007", "S018C003P002R001A061"]
+FRAMES = [4, 300, 1]
+
+
+def arrays(frames=FRAMES):
+    """Return data (N, 3, 300, 25, 2) that ends where it should."""
+    data = np.random.default_rng(0).uniform(1, 2, (len(frames), 3, 300, 25, 2)).astype(np.float32)
+    for row, count in zip(data, frames, strict=True):
+        row[:, count:] = 0
+    data[0, ..., 1] = 0  # an absent person
+    return data
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Writes the two files of a split and returns their folder."""
+
+    def save(data=None, labels=None, split="eval"):
+        data = arrays() if data is None else data
+        paths = [f"/old/place/{name}.skeleton" for name in NAMES]
+        labels = (paths, [0, 6, 60], FRAMES) if labels is None else labels
+        np.save(tmp_path / f"{split}_data.npy", data)
+        (tmp_path / f"{split}_label.pkl").write_bytes(labels if isinstance(labels, bytes) else pickle.dumps(labels))
+        return tmp_path
+
+    return save
+
+
+def read(folder, part="ntu60", benchmark="ntu-xsub120", variant="original"):
+    reader = PaddedReader(benchmark, variant)
+    scan = reader.scan([folder], part)
+    assert scan.split_of == benchmark
+    return [recording for source in scan.sources for recording in reader.read(source)]
+
+
+def test_rows_become_clips_of_their_own_length(save):
+    first, second = read(save())
+    data = arrays()
+    assert (first.name, first.label, first.split, first.num_frames) == (NAMES[0], 0, "eval", 4)
+    assert first.joints.tobytes() == np.ascontiguousarray(data[0, :, :4].transpose(3, 1, 2, 0)).tobytes()
+    assert second.joints.shape == (2, 300, 25, 3)
+    assert first.columns == {
+        "setup": 1, "camera": 1, "subject": 1, "replication": 1, "source": f"/old/place/{NAMES[0]}.skeleton"
+    }  # fmt: skip
+
+
+def test_a_transformed_array_is_kept_whole_with_the_length_it_had(save):
+    data = arrays([300, 300, 300])
+    data[:, :, :, 1, 0] = 0
+    first, _ = read(save(data), variant="transformed")
+    assert first.joints.shape == (2, 300, 25, 3)
+    assert first.num_frames == 4
+    assert PaddedReader("ntu-xview", "transformed").variants == ("transformed",)
+
+
+def test_original_arrays_are_not_taken_for_transformed_ones(save):
+    with pytest.raises(ReadError, match=rf"row 0 \({NAMES[0]}\) is not transformed: not centred on joint 1"):
+        read(save(), variant="transformed")
+
+
+def test_transformed_arrays_are_not_taken_for_original_ones(save):
+    data = arrays([300, 300, 300])  # looped
+    with pytest.raises(ReadError, match=rf"row 0 \({NAMES[0]}\) does not end at frame 4"):
+        read(save(data))
+
+
+def test_clips_go_to_the_part_of_their_setup(save):
+    assert [clip.name for clip in read(save(), "ntu60")] == NAMES[:2]
+    assert [clip.name for clip in read(save(), "ntu120")] == NAMES[2:]
+
+
+def test_both_splits_are_read_and_stated(save):
+    labels = (
+        [f"{name}.skeleton" for name in ["S001C001P002R001A001", "S001C001P002R001A002", "S001C001P002R001A003"]],
+    )
+    save()
+    clips = read(save(labels=(*labels, [0, 1, 2], FRAMES), split="train"))
+    assert [clip.split for clip in clips] == ["train"] * 3 + ["eval"] * 2
+
+
+@pytest.mark.parametrize(
+    "path", ["C:\\data\\S001C001P001R001A001.skeleton", "S001C001P001R001A001", "x/S001C001P001R001A001.skeleton"]
+)
+def test_a_name_is_the_stem_of_any_spelling_of_a_path(save, path):
+    assert read(save(arrays([4]), ([path], [0], [4])))[0].name == "S001C001P001R001A001"
+
+
+def test_a_name_of_another_form_has_no_columns_and_is_in_one_part_only(save):
+    folder = save(arrays([4]), (["clips/first.npy"], [3], [4]))
+    (clip,) = read(folder)
+    assert (clip.name, clip.label) == ("first", 3)
+    assert [clip.columns[key] for key in ("setup", "camera", "subject", "replication")] == [-1] * 4
+    with pytest.raises(UserError, match=r"none of its clips belongs to part ntu120 \(by the setup number Sxxx\)"):
+        read(folder, "ntu120")
+
+
+def test_labels_of_numpy_are_labels(save):
+    folder = save(arrays([4]), ([NAMES[0]], [np.int64(5)], [np.int32(4)]))
+    assert read(folder)[0].label == 5
+
+
+class Malicious:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_malicious_label_file_is_refused_and_not_executed(save, tmp_path):
+    folder = save(labels=([Malicious(tmp_path / "harm")] * 3, [0, 1, 2], FRAMES))
+    with pytest.raises(UserError, match=r"eval_label.pkl: asks for '\w+.mkdir', which is not allowed in a pickle"):
+        read(folder)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        (NAMES, [0, 6, 60]),
+        (NAMES, [0, 6], FRAMES),
+        [NAMES, [0, 6, 60], FRAMES],
+        (1, 2, 3),
+        (NAMES, ["a", "b", "c"], FRAMES),
+        (NAMES, [0.5, 1.0, 2.0], FRAMES),
+        {"names": NAMES},
+    ],
+)
+def test_labels_of_another_form_are_refused(save, labels):
+    with pytest.raises(
+        ReadError, match="eval_label.pkl: expected a tuple of three equally long lists .paths, labels, f"
+    ):
+        read(save(labels=labels))
+
+
+def test_fewer_labels_than_clips_are_refused(save):
+    with pytest.raises(ReadError, match="eval_data.npy: 3 clips, but its label file has 2"):
+        read(save(labels=(NAMES[:2], [0, 6], FRAMES[:2])))
+
+
+def test_a_damaged_or_missing_label_file_is_named(save):
+    folder = save(labels=b"no pickle")
+    with pytest.raises(UserError, match=r"eval_label.pkl: not a pickle"):
+        read(folder)
+    (folder / "eval_label.pkl").unlink()
+    with pytest.raises(UserError, match=r"eval_label.pkl: No such file or directory"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((3, 3, 300, 25), "f4"),
+        ((3, 2, 300, 25, 2), "f4"),
+        ((3, 3, 300, 17, 2), "f4"),
+        ((3, 3, 300, 25, 1), "f4"),
+        ((3, 3, 300, 25, 2), "f8"),
+    ],
+)
+def test_another_shape_or_type_is_refused(save, shape, dtype):
+    with pytest.raises(
+        ReadError, match=r"eval_data.npy: float.* \(3, .*\), but \(N, 3, T, 25, 2\) float32 was expected"
+    ):
+        read(save(np.zeros(shape, dtype)))
+
+
+def test_an_array_of_objects_or_a_cut_file_is_refused(save):
+    folder = save()
+    content = (folder / "eval_data.npy").read_bytes()
+    np.save(folder / "eval_data.npy", np.array([{}, {}, {}], object), allow_pickle=True)
+    with pytest.raises(ReadError, match="eval_data.npy: not a whole .npy array"):
+        read(folder)
+    for broken in (content[:-1], content[:50], b"", b"PK\x03\x04" + content):
+        (folder / "eval_data.npy").write_bytes(broken)
+        with pytest.raises(ReadError, match="eval_data.npy: not a whole .npy array"):
+            read(folder)
+
+
+def test_one_name_twice_is_refused(save):
+    with pytest.raises(UserError, match=NAMES[0]):
+        read(save(labels=([NAMES[0], NAMES[1], NAMES[0]], [0, 6, 60], FRAMES)))
+
+
+def test_a_folder_without_arrays_is_named(tmp_path):
+    with pytest.raises(UserError, match="neither train_data.npy nor eval_data.npy; give the folder that holds them"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_that_is_not_finite_is_refused_alone(save, value):
+    data = arrays()
+    data[1, 0, 5, 5, 0] = value
+    reader = PaddedReader("ntu-xsub", "original")
+    first, second = reader.scan([save(data)], "ntu60").sources
+    assert len(list(reader.read(first))) == 1
+    with pytest.raises(ReadError, match=rf"eval_data.npy: row 1 \({NAMES[1]}\) holds values that are not finite"):
+        next(reader.read(second))
+
+
+@pytest.mark.parametrize("stated", [3, 0, -1, 301])
+def test_a_row_that_does_not_end_where_the_labels_say_is_refused(save, stated):
+    folder = save(labels=(NAMES, [0, 6, 60], [stated, 300, 1]))
+    with pytest.raises(ReadError, match=rf"row 0 \({NAMES[0]}\) does not end at frame {stated}"):
+        read(folder)
