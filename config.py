@@ -39,7 +39,9 @@ class NtuData(Section):
     parts: tuple[Literal["ntu60", "ntu120", "demo"], ...] = Field(
         min_length=1, description="parts of the store, in order"
     )
-    benchmark: Literal["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub"]
+    benchmark: Literal["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub"] = Field(
+        description="which clips train, which evaluate, and the classes (dataset/benchmarks.yaml)"
+    )
     variant: Literal["original", "transformed"] = Field(description="the per-clip function whose result is stored")
     validation: tuple[int, ...] = Field(
         default=(),
@@ -64,7 +66,7 @@ class Input(Section):
 
     streams: str = Field(description="letters of J (joint), V (velocity), B (bone); stacked in that order")
     frames: int = Field(ge=3, description="the clip's first frames, zero-padded to this number")
-    persons: int = Field(default=2, ge=1)
+    persons: int = Field(default=2, ge=1, description="a clip's first persons; an absent one is zeros")
     augment: tuple[Rotate, ...] = Field(default=(), description="applied to training joints, before the streams")
 
     @field_validator("streams")
@@ -81,9 +83,11 @@ class EfficientGCN(Section):
     name: Literal["EfficientGCN"]
     size: str = Field(pattern=r"^B\d+$", description="compound coefficient: B0, B2, B4")
     layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(description="temporal layer; the paper's EpSep is Sep")
-    attention: Literal["stja", "pa", "ca", "fa", "ja", "none"]
-    activation: Literal["relu", "relu6", "hswish", "swish"]
-    stem_channels: int = Field(ge=1)
+    attention: Literal["stja", "pa", "ca", "fa", "ja", "none"] = Field(
+        description="spatial-temporal joint, part, channel, frame or joint attention"
+    )
+    activation: Literal["relu", "relu6", "hswish", "swish"] = Field(description="of all layers")
+    stem_channels: int = Field(ge=1, description="channels before the first block; never scaled")
     blocks: tuple[tuple[int, int, float], ...] = Field(
         min_length=1, description="channels, stride, depth; before scaling"
     )
@@ -91,11 +95,11 @@ class EfficientGCN(Section):
     kernel: tuple[int, int] = Field(description="temporal window in frames (odd), largest hop distance")
     scale: tuple[float, float] = Field(description="growth of channels and depth per step of size")
     expand_ratio: int = Field(ge=0, description="of Sep; 0: no expansion")
-    reduct_ratio: int = Field(ge=1)
+    reduct_ratio: int = Field(ge=1, description="of SG, Bottleneck and the attentions stja and pa")
     drop_prob: float = Field(ge=0, lt=1, description="before the classifier")
     bias: bool = Field(description="of all convolutions")
     learn_edges: bool = Field(description="a trainable weight per edge and hop")
-    residual: bool = True
+    residual: bool = Field(default=True, description="of graph and temporal layers")
 
     graph: ClassVar[str] = "hop"
 
@@ -121,33 +125,33 @@ class Sgd(Section):
     """Stochastic gradient descent."""
 
     name: Literal["SGD"]
-    lr: float = Field(gt=0)
-    momentum: float = Field(default=0.0, ge=0)
-    nesterov: bool = False
-    weight_decay: float = Field(default=0.0, ge=0)
+    lr: float = Field(gt=0, description="base rate, which the schedule scales")
+    momentum: float = Field(default=0.0, ge=0, description="without dampening")
+    nesterov: bool = Field(default=False, description="look ahead along the momentum")
+    weight_decay: float = Field(default=0.0, ge=0, description="of all trainable parameters")
 
 
 class Adam(Section):
     """Adam; AdamW decouples the weight decay."""
 
     name: Literal["Adam", "AdamW"]
-    lr: float = Field(gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(default=0.0, ge=0)
+    lr: float = Field(gt=0, description="base rate, which the schedule scales")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="decay of the two moments")
+    weight_decay: float = Field(default=0.0, ge=0, description="of all trainable parameters")
 
 
 class Cosine(Section):
     """Linear warm-up from 0, then half a cosine down to 0; per iteration."""
 
     name: Literal["cosine"]
-    warmup_epochs: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0, description="epochs until the full rate")
 
 
 class Step(Section):
     """Linear warm-up from 0, then a tenth at each milestone; per iteration."""
 
     name: Literal["step"]
-    warmup_epochs: int = Field(ge=0)
+    warmup_epochs: int = Field(ge=0, description="epochs until the full rate")
     milestones: tuple[int, ...] = Field(min_length=1, description="epochs, ascending")
 
 
@@ -158,20 +162,20 @@ Schedule = Annotated[Union[Cosine, Step], Field(discriminator="name")]  # noqa: 
 class Train(Section):
     """The recipe."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="passes over the training clips")
     batch_size: int = Field(ge=1, description="clips a step; the last incomplete batch is dropped")
     accumulate: int = Field(default=1, ge=1, description="pieces that a batch is computed in, to save memory")
-    loss: Literal["cross_entropy"] = "cross_entropy"
+    loss: Literal["cross_entropy"] = Field(default="cross_entropy", description="per clip, then averaged")
     optimizer: Optimizer
     schedule: Schedule
     clip_norm: float | None = Field(default=None, gt=0, description="gradient norm is clipped to this")
-    seed: int = 1
+    seed: int = Field(default=1, description="of initial weights, order, augmentation and dropout")
 
 
 class Test(Section):
     """How a checkpoint is evaluated."""
 
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, description="clips a step; changes no result")
 
 
 class Published(Section):
@@ -334,7 +338,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        raw = yaml.load(path.read_bytes(), _Loader)  # bytes: yaml says what is wrong with them
     except yaml.YAMLError as error:
         raise ConfigError(f"{_shown(path)}: {_first_line(error)}") from error
     if not isinstance(raw, dict):

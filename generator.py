@@ -97,7 +97,6 @@ def generate_experiment(config: Config, request: Request) -> bool:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
         for path in export(parts, load_benchmark(data.benchmark), request.store):
             request.say(f"Padded arrays: {path}")
-    request.say(f"Next: python main.py -c {config.number}")
     return not any(too_many_refused(manifest, strict=request.strict) for manifest in manifests)
 
 
@@ -313,8 +312,8 @@ def summarize(manifest: dict[str, Any], say: Say) -> None:
     if len(manifest["refused"]) > SHOWN_REFUSALS:
         say(f"  refused: {len(manifest['refused']) - SHOWN_REFUSALS} more, listed in the part's {MANIFEST}")
     if manifest["longer"]:
-        say(f"  {manifest['longer']} clips are longer than {PADDED_FRAMES} frames: `original` keeps all frames, "
-            f"`transformed` and the padded arrays the first {PADDED_FRAMES}")  # fmt: skip
+        kept = f"`original` keeps all frames, `transformed` and the padded arrays the first {PADDED_FRAMES}"
+        say(f"  longer than {PADDED_FRAMES} frames: {manifest['longer']} ({kept})")
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -11,29 +11,37 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 import config as configs
 from config import Config
+from utils.command_line import Parser, guarded, say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
 from utils.run_folder import best_run
 from utils.tables import table
 
+if TYPE_CHECKING:
+    from initializer import Machine
+
 # torch takes seconds to import: each action below imports what it needs, so that -h is instant.
 LATER = {"-ex": "export", "-v": "pictures and report", "-i": "inference"}
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says a wrong command line in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise configs.ConfigError(f"command line: {message}; `python main.py -h` shows all flags")
+# Flags that mean something to these actions only: given with another one they are refused, not ignored.
+ONLY_WITH = {
+    "generate_data": ("raw", "jobs", "force", "strict", "padded", "from_padded"),
+    "extract": ("clips",),
+    "evaluate, extract": ("out",),
+    "train": ("init_head",),
+    "train, evaluate, extract": ("pretrained_path",),
+    "train, generate_data, evaluate, extract": ("set", "seed"),
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line: small and frozen; anything else is `--set`."""
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = Parser("python main.py", __doc__)
     add = parser.add_argument
     add("-c", "--config", metavar="N", help="the experiment: a number, or the path of a yaml")
     actions = parser.add_argument_group("actions (none: train)").add_mutually_exclusive_group()
@@ -57,23 +65,19 @@ def build_parser() -> argparse.ArgumentParser:
     weights = "checkpoint: ours, .pth.tar, .pdparams; when training: initial weights"
     run.add_argument("-pp", "--pretrained_path", type=Path, metavar="FILE", help=weights)
     run.add_argument("--init-head", action="store_true", help="with -pp: a new head where the classes differ")
-    run.add_argument(
-        "--out", type=Path, metavar="FILE", help="scores (.npz, .json) or features (.npz, .pkl) there, too"
-    )
-    run.add_argument(
-        "--clips", nargs="+", metavar="NAME", default=[], help="with -xf: full feature maps of these clips"
-    )
+    out = "scores (.npz, .json) or features (.npz, .pkl) there, too"
+    run.add_argument("--out", type=Path, metavar="FILE", help=out)
+    run.add_argument("--clips", nargs="+", metavar="NAME", help="with -xf: full feature maps of these clips, too")
     run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
     override = "any config key, repeatable: --set train.epochs=10"
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
+    run.add_argument("--set", action="append", metavar="KEY=VALUE", help=override)
     run.add_argument("-db", "--debug", action="store_true", help="300 clips, 2 epochs, own folder")
 
     machine = parser.add_argument_group("this machine")
     machine.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
     machine.add_argument("-w", "--work_dir", type=Path, metavar="DIR", help="the runs (workdir)")
-    machine.add_argument(
-        "-g", "--gpus", nargs="+", metavar="DEVICE", help="cpu, or a CUDA device's number (first, else cpu)"
-    )
+    device = "cpu, or a CUDA device's number (the first, else cpu)"
+    machine.add_argument("-g", "--gpus", nargs="+", metavar="DEVICE", help=device)
     machine.add_argument("--deterministic", action="store_true", help="bit-exact on a GPU, too")
     machine.add_argument("-np", "--no_progress_bar", action="store_true", help="log lines instead")
     for flag in LATER:
@@ -83,27 +87,32 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 (too many files refused), 2 (the user can mend it), 130 or 143."""
-    try:
-        return _dispatch(build_parser().parse_args(arguments))
-    except (configs.ConfigError, UserError) as error:
-        return _say(str(error), 2)
-    except KeyboardInterrupt:
-        return _say("interrupted; what was complete is saved, and the same command goes on", 130)
+    return guarded(lambda: _dispatch(build_parser().parse_args(arguments)), configs.ConfigError)
 
 
 def _dispatch(options: argparse.Namespace) -> int:
     for flag, what in LATER.items():
         if getattr(options, flag) is not None:
-            return _say(f"{flag} ({what}) is not part of this version yet", 2)
+            return say(f"{flag} ({what}) is not part of this version yet", 2)
     if options.list:
         return _list(options)
     if options.config is None:
-        raise configs.ConfigError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
-    overrides = [*options.set, *([] if options.seed is None else [f"train.seed={options.seed}"])]
+        raise UserError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
+    _refuse_idle_flags(options)
+    overrides = [*(options.set or ()), *([] if options.seed is None else [f"train.seed={options.seed}"])]
     config = configs.load(options.config, overrides)
-    if options.generate_data:
-        return _generate(config, options)
-    return _run(config, options)
+    return _generate(config, options) if options.generate_data else _run(config, options)
+
+
+def _refuse_idle_flags(options: argparse.Namespace) -> None:
+    actions = ("generate_data", "evaluate", "extract", "resume")
+    action = next((each for each in actions if getattr(options, each) not in (None, False)), "train")
+    for allowed, flags in ONLY_WITH.items():
+        given = [flag for flag in flags if getattr(options, flag) not in (None, False)]
+        if given and action not in allowed.split(", "):
+            raise UserError(f"--{given[0].replace('_', '-')} has no effect with {action}; it goes with {allowed}")
+    if options.init_head and not options.pretrained_path:
+        raise UserError("--init-head has no effect without -pp FILE")
 
 
 def _generate(config: Config, options: argparse.Namespace) -> int:
@@ -121,14 +130,15 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
         strict=options.strict,
         progress=not options.no_progress_bar,
     )
-    return 0 if generator.generate_experiment(config, request) else 1
+    complete = generator.generate_experiment(config, request)
+    print(f"Next: {_again(options)}")
+    return 0 if complete else 1
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:
-    import initializer
-    import processor
+    from initializer import Machine
 
-    machine = initializer.Machine(
+    machine = Machine(
         store=configs.store_folder(options.store),
         work_dir=configs.work_folder(options.work_dir),
         device=_device(options.gpus),
@@ -136,24 +146,38 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         deterministic=options.deterministic,
         debug=options.debug,
     )
-    weights = options.pretrained_path
     try:
-        if options.evaluate:
-            run = initializer.prepare_evaluation(config, machine, weights)
-            processor.run_evaluation(run, options.out)
-        elif options.extract:
-            run = initializer.prepare_evaluation(config, machine, weights, options.extract)
-            processor.run_extraction(run, options.extract, options.clips, options.out)
-        elif options.resume is not None:
-            if options.set or options.seed is not None or weights:
-                raise UserError("-r goes on with the run's own configuration; leave out --set, -s and -pp")
-            processor.train(initializer.prepare_resume(config, machine, options.resume or None))
-        else:
-            processor.train(initializer.prepare_training(config, machine, weights, init_head=options.init_head))
+        return _act(config, machine, options)
     except Interrupted as signal:
-        resume = f"python main.py -c {options.config} -r"
-        return _say(f"stopped by {signal}; all is saved; go on with: {resume}", signal.exit_code)
+        if options.evaluate or options.extract:
+            return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
+        return say(f"stopped by {signal}; all is saved; go on with: {_again(options, '-r')}", signal.exit_code)
+
+
+def _act(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
+    import initializer
+    import processor
+
+    weights = options.pretrained_path
+    if options.evaluate:
+        processor.run_evaluation(initializer.prepare_evaluation(config, machine, weights), options.out)
+    elif options.extract:
+        run = initializer.prepare_evaluation(config, machine, weights, options.extract)
+        processor.run_extraction(run, options.extract, options.clips or (), options.out)
+    elif options.resume is not None:
+        processor.train(initializer.prepare_resume(config, machine, options.resume or None))
+    else:
+        processor.train(initializer.prepare_training(config, machine, weights, init_head=options.init_head))
     return 0
+
+
+def _again(options: argparse.Namespace, *words: str) -> str:
+    """Return the command that goes on from here, on the same experiment, store and work folder."""
+    line = ["python main.py", "-c", options.config, *words]
+    line += ["-db"] if options.debug else []
+    for flag, value in (("--store", options.store), ("-w", options.work_dir)):
+        line += [flag, str(value)] if value else []
+    return " ".join(line)
 
 
 def _device(gpus: Sequence[str] | None) -> str | None:
@@ -168,17 +192,12 @@ def _list(options: argparse.Namespace) -> int:
     rows = [("number", "model", "benchmark", "published", "own best", "run")]
     for number in configs.numbers():
         config = configs.load(number)
-        published = ", ".join(f"{each.value:g}" for each in config.published) or "-"
+        published = ", ".join(f"{each.value:.1f}" for each in config.published) or "-"
         best = best_run(work_dir / config.title)
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
         rows.append((number, f"{config.model.title} {config.model.layer}", config.data.benchmark, published, *own))
     print(table(rows))
     return 0
-
-
-def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -117,14 +117,11 @@ class Evaluation:
     """Scores, and what they come from in the split's order: names (N,), labels (N,), logits (N, K)."""
 
     scores: Scores
-    names: np.ndarray
-    labels: np.ndarray
-    logits: np.ndarray
+    columns: dict[str, np.ndarray]
 
-    @property
-    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What score files hold."""
-        return self.names, self.labels, self.logits
+    def save(self, folder: RunFolder) -> Path:
+        """Write `scores.npz` into a run folder; return its path."""
+        return folder.save_scores(self.columns, self.scores.confusion.numpy())
 
 
 def train(run: Run) -> None:
@@ -254,7 +251,8 @@ def evaluate(run: Run, split: str) -> Evaluation:
     logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
     scores = score(logits, labels, losses)
     _log_scores(run, scores, time.monotonic() - start)
-    return Evaluation(scores, batches.names, labels.cpu().numpy(), logits.cpu().numpy())
+    columns = {"names": batches.names, "labels": labels.cpu().numpy(), "logits": logits.cpu().numpy()}
+    return Evaluation(scores, columns)
 
 
 @torch.inference_mode()
@@ -290,9 +288,9 @@ def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
     run.log.info("Starting evaluating ...")
     evaluation = evaluate(run, "eval")
     run.folder.add_metrics({"epoch": 0, "eval": evaluation.scores.figures()})
-    run.log.info(f"Scores: {run.folder.save_scores(*evaluation.columns)}")
+    run.log.info(f"Scores: {evaluation.save(run.folder)}")
     if write:
-        write(*evaluation.columns)
+        write(evaluation.columns)
         run.log.info(f"Scores: {out}")
     run.log.info("Finish evaluating!")
     return evaluation
@@ -301,6 +299,8 @@ def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
 def run_extraction(run: Run, split: str, maps_of: Sequence[str] = (), out: Path | None = None) -> Path:
     """Extract a split into `out` (.npz: everything; .pkl: name -> vector), else into the run folder."""
     out = out or run.folder.path / "features.npz"
+    if maps_of and out.suffix == ".pkl":
+        raise UserError(f"--out {out}: a .pkl holds vectors only; feature maps (--clips) need .npz")
     write = outputs.feature_writer(out)
     run.log.info("Starting extracting ...")
     write(extract(run, split, maps_of))
@@ -348,7 +348,7 @@ def _evaluate_epoch(run: Run) -> Evaluation:
         progress.best = progress.latest
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
         checkpoint.save(run.folder.best, _content(run))
-        run.folder.save_scores(*evaluation.columns)
+        evaluation.save(run.folder)
     _log_best(run)
     return evaluation
 
@@ -367,7 +367,7 @@ def _conclude(run: Run) -> None:
             run.model.load_state_dict(read_own(path)["model"], strict=True)
             final = evaluate(run, "eval")
             run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
-        run.folder.save_scores(*final.columns)
+        final.save(run.folder)
 
 
 def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:

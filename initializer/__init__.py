@@ -13,10 +13,10 @@ import config as configs
 from config import Config
 from dataset.splits import SPLITS
 from initializer.data import Data, data_shape, make_loader, open_data
-from initializer.history import newest_best, run_parent, unfinished
+from initializer.history import newest_best, refuse_missing, run_parent, unfinished
 from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
-from initializer.weights import import_weights, log_import
+from initializer.weights import import_weights, log_import, refuse_other_input
 from loss import LOSSES
 from processor import Run, restore
 from utils import cost, environment, logs
@@ -33,6 +33,8 @@ def prepare_training(config: Config, machine: Machine, weights: Path | None = No
     """Return a run that trains `config` from the start, in a new folder, with initial `weights` if given."""
     if machine.debug:
         config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
+    if weights:
+        refuse_missing(weights, config, machine)
     stage = _Stage.set_up(config, machine, SPLITS)
     loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
     run = stage.open(RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}"))
@@ -60,9 +62,12 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
 
 def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, split: str = "eval") -> Run:
     """Return a run that can evaluate or extract `split` with `weights`, else with the newest run's best."""
+    if weights:
+        refuse_missing(weights, config, machine)
     weights = weights or newest_best(config, machine)
     stage = _Stage.set_up(config, machine, (split,))
     loaded = import_weights(stage.model, weights, config)
+    refuse_other_input(weights, loaded, config)
     run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
     log_import(run.log, weights, loaded)
     return run

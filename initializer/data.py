@@ -46,7 +46,8 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
-    chosen |= _hold_out(config, parts, chosen.get("train"))
+    if "eval" in chosen and "train" in chosen:  # to train; extraction of `train` wants all of it
+        chosen |= _hold_out(config, parts, chosen["train"])
     if machine.debug:
         chosen = {split: _first(picks, DEBUG_CLIPS) for split, picks in chosen.items()}
     for split, picks in chosen.items():
@@ -75,9 +76,9 @@ def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
         )
 
 
-def _hold_out(config: Config, parts: Sequence[Part], train: list[np.ndarray] | None) -> dict[str, list[np.ndarray]]:
+def _hold_out(config: Config, parts: Sequence[Part], train: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
     """Return train without, and validation with, the clips of `data.validation` subjects."""
-    if train is None or not config.data.validation:
+    if not config.data.validation:
         return {}
     held = [
         np.isin(part.column("subject")[index], config.data.validation) for part, index in zip(parts, train, strict=True)

@@ -14,6 +14,15 @@ def run_parent(config: Config, machine: Machine) -> Path:
     return machine.work_dir / (f"debug_{config.title}" if machine.debug else config.title)
 
 
+def refuse_missing(weights: Path, config: Config, machine: Machine) -> None:
+    """Raise `UserError` if there is no such file, naming the checkpoints of this experiment that there are."""
+    if weights.is_file():
+        return
+    best = [str(run.best) for run in runs(run_parent(config, machine)) if run.best.exists()]
+    hint = f"this experiment's own: {', '.join(best[-3:])}" if best else "no run of this experiment has one, either"
+    raise UserError(f"-pp {weights}: no such file; {hint}")
+
+
 def newest_best(config: Config, machine: Machine) -> Path:
     """Return the best checkpoint of the newest run that has one."""
     parent = run_parent(config, machine)

@@ -4,7 +4,6 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +33,7 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
     `init_head` leaves the model's own head where the file's is of another class count. Raises `UserError` if the file
     cannot be read, was trained on another input, or does not fit; it names the experiments that it fits.
     """
-    if not path.exists():
-        raise UserError(f"-pp {path}: no such file")
     imported = read_checkpoint(path)
-    if imported.form == "gesta":
-        _refuse_other_input(path, imported.raw["config"], config)
     state, expected = dict(imported.state), model.state_dict()
     head = [
         key for key in expected if key.startswith(HEAD) and key in state and state[key].shape != expected[key].shape
@@ -55,25 +50,24 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
 def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
     """Say what was loaded, and the accuracy that the file states."""
     log.info(f"Pretrained model: {path} (form {loaded.imported.form})")
-    log.info(f"  {loaded.count} tensors loaded, re-initialised: {', '.join(loaded.reinitialised) or 'none'}")
+    log.info(f"  loaded: {loaded.count} tensors")
+    log.info(f"  re-initialised: {', '.join(loaded.reinitialised) or 'none'}")
+    log.info(f"  ignored: {', '.join(loaded.imported.ignored) or 'nothing'}")
     if loaded.imported.recorded:
         log.info(f"  accuracy recorded in the file: {loaded.imported.recorded}")
 
 
-def _refuse_other_input(path: Path, theirs: dict[str, Any], config: Config) -> None:
-    """Refuse weights that were trained on another input than this experiment's: they would load and be wrong."""
-    ours = json.loads(config.model_dump_json())
-    for section, key in (
-        ("input", "streams"),
-        ("input", "frames"),
-        ("input", "persons"),
-        ("data", "variant"),
-    ):
-        if theirs[section][key] != ours[section][key]:
-            raise UserError(
-                f"{path}: trained with {section}.{key}={theirs[section][key]}, but {config.number} has "
-                f"{ours[section][key]}; --set {section}.{key}={theirs[section][key]}, or name its experiment with -c"
-            )
+def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:
+    """Refuse to score weights of ours on another input than they were trained on: they would load and be wrong."""
+    if loaded.imported.form != "gesta":
+        return
+    theirs, ours = loaded.imported.raw["config"], json.loads(config.model_dump_json())
+    places = [("input", "streams"), ("input", "frames"), ("input", "persons"), ("data", "variant")]
+    other = [f"{a}.{b}={theirs[a][b]} (here {ours[a][b]})" for a, b in places if theirs[a][b] != ours[a][b]]
+    if other:
+        trained = path.parent / "config.yaml"
+        remedy = f"-c {trained}" if trained.exists() else "the number or yaml that it was trained with"
+        raise UserError(f"{path}: trained with {', '.join(other)}; evaluate it with {remedy}")
 
 
 def _why_unfit(

@@ -146,30 +146,37 @@ def test_outputs_that_are_not_finite_are_not_scored(trained):
 
 def test_every_clip_is_scored_once_in_order(trained):
     evaluation = processor.evaluate(trained, "eval")
-    assert evaluation.scores.count == len(evaluation.names) == 18
-    assert evaluation.names.tolist() == sorted(evaluation.names.tolist())
-    assert {name[9:12] for name in evaluation.names.tolist()} == {"003", "006", "007"}
-    assert [int(name[-3:]) - 1 for name in evaluation.names.tolist()] == evaluation.labels.tolist()
+    assert evaluation.scores.count == len(evaluation.columns["names"]) == 18
+    assert evaluation.columns["names"].tolist() == sorted(evaluation.columns["names"].tolist())
+    assert {name[9:12] for name in evaluation.columns["names"].tolist()} == {"003", "006", "007"}
+    assert [int(name[-3:]) - 1 for name in evaluation.columns["names"].tolist()] == evaluation.columns[
+        "labels"
+    ].tolist()
 
 
 def test_logits_do_not_depend_on_the_batch(trained):
-    whole = processor.evaluate(trained, "eval").logits
+    whole = processor.evaluate(trained, "eval").columns["logits"]
     trained.batches["eval"].batch_size = 1
-    assert np.abs(processor.evaluate(trained, "eval").logits - whole).max() < 1e-5
+    assert np.abs(processor.evaluate(trained, "eval").columns["logits"] - whole).max() < 1e-5
 
 
 def test_mean_loss_is_the_mean_over_clips(trained):
     evaluation = processor.evaluate(trained, "eval")
-    logits, labels = torch.from_numpy(evaluation.logits).double(), torch.from_numpy(evaluation.labels)
-    assert evaluation.scores.mean_loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    logits, labels = (
+        torch.from_numpy(evaluation.columns["logits"]).double(),
+        torch.from_numpy(evaluation.columns["labels"]),
+    )
+    assert evaluation.scores.mean_loss == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5
+    )
 
 
 def test_stored_scores_belong_to_the_best_checkpoint(trained, machine, load):
     run = initializer.prepare_evaluation(load(), machine, trained.folder.best)
     evaluation = processor.evaluate(run, "eval")
     with np.load(trained.folder.path / "scores.npz") as stored:
-        assert np.array_equal(stored["logits"], evaluation.logits)
-        assert np.array_equal(stored["names"], evaluation.names)
+        assert np.array_equal(stored["logits"], evaluation.columns["logits"])
+        assert np.array_equal(stored["names"], evaluation.columns["names"])
     assert evaluation.scores.accuracy == trained.progress.best["top1"]
 
 
@@ -204,8 +211,8 @@ def test_an_unknown_clip_is_named(trained):
         processor.extract(trained, "eval", ["S9"])
 
 
-def stop_after(run, steps):
-    """Make the run's signal arrive after so many steps."""
+def stop_after(steps):
+    """Return a training step after which, at that many steps, a signal arrives."""
     step = processor.train_step
 
     def counted(run, batch):
@@ -223,7 +230,7 @@ def test_a_run_stopped_at_any_step_ends_with_the_same_weights(machine, load, tra
     other = dataclasses.replace(machine, work_dir=machine.work_dir / "other")
     run = initializer.prepare_training(load(), other)
     with monkeypatch.context() as patch:
-        patch.setattr(processor, "train_step", stop_after(run, steps))
+        patch.setattr(processor, "train_step", stop_after(steps))
         with pytest.raises(Interrupted) as stopped:
             processor.train(run)
     assert stopped.value.exit_code == 143
@@ -240,7 +247,8 @@ def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_finished_run_is_not_resumed(trained, machine, load):
+@pytest.mark.usefixtures("trained")
+def test_a_finished_run_is_not_resumed(machine, load):
     with pytest.raises(UserError, match="no unfinished run to resume; train anew with -c 2001"):
         initializer.prepare_resume(load(), machine)
 
@@ -258,5 +266,5 @@ def test_the_gpu_gives_the_cpus_logits(trained, machine, load):
     gpu = dataclasses.replace(machine, device="0")
     run = initializer.prepare_evaluation(load(), gpu, trained.folder.best)
     trained.model.load_state_dict(read_own(trained.folder.best)["model"])
-    on_cpu = processor.evaluate(trained, "eval").logits
-    assert np.abs(processor.evaluate(run, "eval").logits - on_cpu).max() < 1e-4
+    on_cpu = processor.evaluate(trained, "eval").columns["logits"]
+    assert np.abs(processor.evaluate(run, "eval").columns["logits"] - on_cpu).max() < 1e-4

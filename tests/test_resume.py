@@ -64,7 +64,9 @@ def finished(work_dir):
 
 def run_until_killed(command, environment, epochs, delay):
     """Run a training; kill -9 it so many seconds after so many epochs. Return whether it died of that."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         for line in process.stdout:
             epochs -= "Training accuracy" in line
             if epochs == 0:
@@ -102,7 +104,9 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     _, error = process.communicate(timeout=60)
     assert process.returncode == code
     assert re.search(r"stopped by SIG\w+; all is saved; go on with: python main.py -c 2001 -r", error)
-    done = subprocess.run(resume_command(arguments, tmp_path), env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        resume_command(arguments, tmp_path), env=environment, capture_output=True, text=True, check=True
+    )
     assert "Loading checkpoint" in done.stdout
     (last,) = tmp_path.glob("*/*/last.pt")
     assert_same(read_own(last), uninterrupted)

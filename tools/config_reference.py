@@ -5,7 +5,6 @@
 With `--check` nothing is written; the exit code is 1 if the file is not what would be.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import config
+from utils.command_line import Parser
 
 TARGET = config.ROOT / "docs/config-reference.md"
 HEAD = """\
@@ -123,8 +123,7 @@ def _referred(value: Schema, definitions: Schema) -> list[Schema]:
 
 def main(arguments: Sequence[str] | None = None, target: Path = TARGET) -> int:
     """Run the tool; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.config_reference", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = Parser("python -m tools.config_reference", __doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
     options = parser.parse_args(arguments)
     wanted = reference()

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +21,7 @@ from tools.skeletons.actions import ACTIONS
 from tools.skeletons.sensor import CAMERA_YAWS, look, record
 from tools.skeletons.stage import perform
 from tools.skeletons.writer import FIRST_BODY_ID, to_text
+from utils.command_line import Parser, guarded
 from utils.errors import UserError
 
 CAMERAS = range(1, len(CAMERA_YAWS) + 1)
@@ -108,16 +108,8 @@ def _replace(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"make_skeletons: {message}; -h lists the options")
-
-
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="python -m tools.make_skeletons", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = Parser("python -m tools.make_skeletons", __doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write into: new, empty, or of the same seed")
     parser.add_argument("--subjects", type=_count(1, 999), default=12, help="how many persons, P001 on (default 12)")
     parser.add_argument("--repeats", type=_count(1, 999), default=1, help="takes of each action, R001 on (default 1)")
@@ -145,17 +137,12 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         raise UserError(f"{error.filename or args.out}: cannot be read or written ({error.strerror})") from error
     num_clips = len(takes) * len(CAMERAS)
-    sys.stdout.write(
+    print(
         f"{args.out}: {num_clips} clips, {len(ACTIONS)} actions, {args.subjects} subjects, "
-        f"{len(CAMERAS)} cameras ({num_written} written, {num_clips - num_written} already there)\n"
+        f"{len(CAMERAS)} cameras ({num_written} written, {num_clips - num_written} already there)"
     )
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        code = 2
-    raise SystemExit(code)
+    sys.exit(guarded(main))

@@ -10,27 +10,21 @@ from dataset.padded import export
 from dataset.splits import benchmark_names, load_benchmark
 from dataset.store import open_part
 from dataset.variants import PADDED_FRAMES
-from utils.errors import UserError
+from utils.command_line import Parser, guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.padded", description=__doc__, allow_abbrev=False)
+    parser = Parser("python -m tools.padded", __doc__)
     parser.add_argument("action", choices=["export"])
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write the tree into")
     parser.add_argument("--benchmark", required=True, choices=benchmark_names())
     parser.add_argument("--transformed", action="store_true", help="the view-normalised variant")
     parser.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
-    options = parser.parse_args(arguments)
-    try:
-        _export(options)
-    except (UserError, config.ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return guarded(lambda: _export(parser.parse_args(arguments)), config.ConfigError)
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> int:
     variant = "transformed" if options.transformed else "original"
     store = config.store_folder(options.store)
     parts = [open_part(store / name, variant) for name in _parts_of(options.benchmark)]
@@ -38,7 +32,8 @@ def _export(options: argparse.Namespace) -> None:
         print(path)
     cut = sum(part.manifest["longer"] for part in parts)
     if cut:
-        print(f"{cut} clips are longer than {PADDED_FRAMES} frames; the arrays hold their first {PADDED_FRAMES}")
+        print(f"cut to their first {PADDED_FRAMES} frames: {cut}")
+    return 0
 
 
 def _parts_of(benchmark: str) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class ImportedCheckpoint:
     state: dict[str, Tensor]  # torch's key names, float32 and int64, on the CPU
     recorded: str | None  # the accuracy that the file says it reached
     epoch: int | None  # epochs finished
+    ignored: tuple[str, ...] = ()  # what else the file holds
     raw: dict[str, Any] = field(default_factory=dict)  # the whole file, of our own form only
 
 
@@ -126,7 +127,9 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
         if content.get("version") != VERSION:
             raise ValueError(f"version {content.get('version')}, but this Gesta reads version {VERSION}")
         progress = content["progress"]
-        return ImportedCheckpoint("gesta", content["model"], _best_of(progress), progress["epoch"], content)
+        ignored = tuple(sorted(content.keys() - {"model"}))
+        best = _best_of(progress)
+        return ImportedCheckpoint("gesta", content["model"], best, progress["epoch"], ignored, content)
     entries = dict(content["model"] if nested else content)
     entries.pop(PADDLE_TABLE, None)
     state = {key: tensor for key, entry in entries.items() if (tensor := _to_tensor(entry)) is not None}
@@ -136,7 +139,8 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
         form, state = "paddle", _with_torch_names(state)
     else:
         form, state = "efficientgcn-torch" if nested else "state-dict", _without_module(state)
-    return ImportedCheckpoint(form, state, _recorded_accuracy(content), _finished_epochs(content))
+    ignored = tuple(sorted(content.keys() - {"model", PADDLE_TABLE})) if nested else ()
+    return ImportedCheckpoint(form, state, _recorded_accuracy(content), _finished_epochs(content), ignored)
 
 
 def _to_tensor(entry: Any) -> Tensor | None:

@@ -5,6 +5,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,13 @@ class RunFolder:
         lines = self._metrics.read_bytes().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
-    def save_scores(self, names: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> Path:
-        """Write `scores.npz`: names (N,), labels (N,), logits (N, K) whose softmax gives the probabilities."""
+    def save_scores(self, columns: Mapping[str, np.ndarray], confusion: np.ndarray) -> Path:
+        """Write `scores.npz`: names (N,), labels (N,), logits (N, K) whose softmax gives the probabilities.
+
+        And the confusion matrix (K, K) that follows from them: row = true class, column = predicted class.
+        """
         path = self.path / SCORES
-        write_atomic(path, lambda file: np.savez(file, names=names, labels=labels, logits=logits))
+        write_atomic(path, lambda file: np.savez(file, allow_pickle=False, confusion=confusion, **columns))
         return path
 
     @property
@@ -98,16 +102,19 @@ def runs(parent: Path) -> list[RunFolder]:
 
 
 def best_run(parent: Path) -> tuple[float, RunFolder] | None:
-    """Return the best top-1 on eval among the runs in `parent`, and its run.
-
-    Of a run with validation subjects that is the epoch chosen on them; of others the best epoch on eval.
-    """
-    found = [(max(figures), index, run) for index, run in enumerate(runs(parent)) if (figures := on_eval(run))]
+    """Return the best top-1 on eval among the runs in `parent`, and its run; of equal ones, the newest."""
+    found = [(figures[0], index, run) for index, run in enumerate(runs(parent)) if (figures := eval_figures(run))]
     return max(found)[::2] if found else None
 
 
-def on_eval(run: RunFolder) -> list[float]:
-    """Return the top-1 figures on eval, in the order of evaluation; with validation subjects the chosen one's only."""
+def eval_figures(run: RunFolder) -> tuple[float, float] | None:
+    """Return a run's top-1 on eval at its best and at its last epoch; None if it has not been evaluated there.
+
+    Best is the highest on eval, or with validation subjects the epoch chosen on those.
+    """
     lines = [line for line in run.metrics() if "eval" in line]
-    chosen = [line for line in lines if line.get("checkpoint") == "best"] or lines
-    return [line["eval"]["top1"] for line in chosen]
+    figures = [line["eval"]["top1"] for line in lines]
+    chosen = {line["checkpoint"]: line["eval"]["top1"] for line in lines if "checkpoint" in line}
+    if not figures:
+        return None
+    return (chosen["best"], chosen["last"]) if {"best", "last"} <= chosen.keys() else (max(figures), figures[-1])

@@ -74,7 +74,7 @@ def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, gener
         assert joints.numpy().tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-@pytest.mark.parametrize("frames", [3, 5, 8])
+@pytest.mark.parametrize("frames", [3, 5, 8, 310])
 @pytest.mark.parametrize("variant", ["original", "transformed"])
 @pytest.mark.usefixtures("where")
 def test_clips_are_cut_or_padded_to_the_frames_asked_for(stores, variant, frames):

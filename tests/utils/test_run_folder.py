@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from utils.run_folder import RunFolder, best_run, runs
+from utils.run_folder import RunFolder, best_run, eval_figures, runs
 
 
 @pytest.fixture
@@ -33,12 +33,14 @@ def test_a_torn_last_line_is_not_read(folder):
 
 
 def test_scores_hold_names_labels_and_logits_without_pickles(folder):
-    names, labels, logits = np.array(["a", "b"]), np.array([0, 1]), np.eye(2, dtype=np.float32)
-    path = folder.save_scores(names, labels, logits)
+    logits, labels = np.eye(2, dtype=np.float32), np.array([0, 1])
+    columns = {"names": np.array(["a", "b"]), "labels": labels, "logits": logits}
+    path = folder.save_scores(columns, np.eye(2, dtype=np.int64))
     with np.load(path, allow_pickle=False) as found:
         assert found["names"].tolist() == ["a", "b"]
         assert np.array_equal(found["logits"], logits)
         assert np.array_equal(found["labels"], labels)
+        assert found["confusion"].trace() == 2
 
 
 def test_a_resumed_run_keeps_the_description_of_its_start(folder):
@@ -64,6 +66,7 @@ def test_with_validation_the_chosen_epoch_counts_not_the_highest_on_eval(tmp_pat
     run.add_metrics({"epoch": 1, "checkpoint": "last", "eval": {"top1": 0.9}})
     run.add_metrics({"epoch": 1, "checkpoint": "best", "eval": {"top1": 0.8}})
     assert best_run(tmp_path)[0] == 0.8
+    assert eval_figures(run) == (0.8, 0.9)
 
 
 def test_an_experiment_without_runs_has_no_best(tmp_path):
