@@ -18,7 +18,7 @@ from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
 from initializer.weights import import_weights, log_import, refuse_other_input
 from loss import LOSSES
-from processor import Run, restore
+from processor import Batches, Run, restore
 from utils import cost, environment, logs
 from utils.checkpoint_import import read_own
 from utils.interrupt import StopRequest
@@ -80,26 +80,27 @@ class _Stage:
     config: Config
     machine: Machine
     data: Data
+    batches: dict[str, Batches]
     model: nn.Module
 
     @classmethod
     def set_up(cls, config: Config, machine: Machine, splits: Sequence[str]) -> "_Stage":
         set_determinism(machine)
         data = open_data(config, machine, splits)
+        trains = set(splits) == set(SPLITS)
+        batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
         torch.manual_seed(config.train.seed)
         model = build_model(config, len(data.benchmark.classes)).to(data.device)
-        return cls(config, machine, data, model)
+        return cls(config, machine, data, dict(batches), model)
 
     def open(self, folder: RunFolder) -> Run:
         """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
         config, data = self.config, self.data
-        trains = "train" in data.splits and "eval" in data.splits
-        batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
         folder.describe(config.to_yaml(), {**environment.describe(data.device, sys.argv), "parts": data.checksums})
         run = Run(
             model=self.model,
             loss=LOSSES[config.train.loss],
-            batches=dict(batches),
+            batches=self.batches,
             folder=folder,
             log=logs.start(folder.log),
             about={"config": json.loads(config.model_dump_json()), "classes": list(data.benchmark.classes)},

@@ -1,0 +1,247 @@
+"""From configurations to runs: data, networks, weights, devices."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import config
+import initializer
+import processor
+from dataset.splits import load_benchmark
+from initializer.data import open_data
+from initializer.machine import pick_device
+from initializer.network import build_model, build_optimizer, build_recipe
+from utils.checkpoint_import import read_own
+from utils.errors import UserError
+from utils.metrics import score
+
+EXPERIMENTS = config.numbers()
+
+
+@pytest.fixture
+def machine(small_store, tmp_path):
+    return initializer.Machine(store=small_store, work_dir=tmp_path, device="cpu", show_progress=False)
+
+
+@pytest.fixture
+def load(small):
+    return lambda *overrides, number="2001": config.load(number, [*small, *overrides])
+
+
+@pytest.mark.parametrize("number", EXPERIMENTS)
+def test_every_experiment_builds_forwards_and_backwards(number):
+    experiment = config.load(number)
+    classes = len(load_benchmark(experiment.data.benchmark).classes)
+    torch.manual_seed(1)
+    network = build_model(experiment, classes)
+    logits = network(torch.randn(2, 3, 6, 16, 25, 2))
+    assert logits.shape == (2, classes)
+    logits.square().sum().backward()
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in trainable)
+    build_optimizer(experiment.train.optimizer, network).step()
+
+
+def test_the_recipe_evaluates_when_the_original_does_and_after_the_last_epoch():
+    recipe = build_recipe(config.load("2001"), steps_per_epoch=10)
+    epochs = [epoch for epoch in range(1, 71) if recipe.evaluates(epoch)]
+    assert epochs == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, *range(60, 71)]
+    assert recipe.schedule(0) == 0.0
+    assert recipe.schedule(50) == 0.5
+    short = build_recipe(config.load("2001", ["train.epochs=3"]), steps_per_epoch=10)
+    assert short.evaluates(3)
+
+
+def test_the_optimizer_leaves_the_adjacency_alone(load):
+    network = build_model(load(), 60)
+    (group,) = build_optimizer(load().train.optimizer, network).param_groups
+    assert sum(parameter.numel() for parameter in group["params"]) < sum(p.numel() for p in network.parameters())
+    assert (group["lr"], group["momentum"], group["nesterov"], group["weight_decay"]) == (0.1, 0.9, True, 1e-4)
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "-1", "cuda:0"])
+def test_a_device_that_is_no_number_is_refused(wanted):
+    with pytest.raises(UserError, match=f"-g {wanted}: expected cpu or the number of a CUDA device"):
+        pick_device(wanted)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match=r"-g 99: \d+ CUDA devices are visible"):
+        pick_device("99")
+
+
+def test_fewer_clips_than_expected_are_stated(machine, load):
+    assert open_data(load(), machine).counts == "train 30 of 40091 expected, eval 18 of 16487 expected"
+
+
+def test_a_part_that_is_missing_names_the_command(machine, load):
+    with pytest.raises(UserError, match="ntu120: not generated yet; run: python main.py -c 2003 -gd"):
+        open_data(load(number="2003"), machine)
+
+
+def test_a_variant_that_is_missing_names_the_command(machine, load):
+    with pytest.raises(
+        UserError, match=r"transformed: not generated yet \(the part has original\); run: python main.py -c 2002"
+    ):
+        open_data(load(number="2002"), machine)
+
+
+def test_a_label_beyond_the_classes_is_refused(machine, load, tmp_path):
+    store = shutil.copytree(machine.store, tmp_path / "store")
+    labels = np.load(store / "ntu60/labels.npy")
+    labels[3] = 60
+    np.save(store / "ntu60/labels.npy", labels)
+    forge_checksum(store / "ntu60", "labels.npy")
+    with pytest.raises(
+        UserError, match=r"clip S001C001P002R001A034 has label 60, but ntu-xsub has the classes 0 to 59"
+    ):
+        open_data(load(), dataclasses.replace(machine, store=store))
+
+
+def forge_checksum(folder, name):
+    import hashlib
+
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_more_persons_than_stored_are_refused(machine, load):
+    with pytest.raises(UserError, match="2 persons a clip, but input.persons is 3"):
+        open_data(load("input.persons=3"), machine)
+
+
+def test_one_person_is_the_first_of_two(machine, load):
+    index = torch.arange(5)
+    both = open_data(load(), machine).splits["eval"].joints(index, 16)[0]
+    one = open_data(load("input.persons=1"), machine).splits["eval"].joints(index, 16)[0]
+    assert torch.equal(one, both[..., :1])
+
+
+def test_debug_takes_the_first_clips_and_two_epochs_in_a_folder_of_its_own(machine, load):
+    run = initializer.prepare_training(load("train.epochs=9"), dataclasses.replace(machine, debug=True))
+    assert run.recipe.epochs == 2
+    assert run.folder.path.parent.name == "debug_2001_EfficientGCN-B0_ntu-xsub"
+
+
+def test_a_run_that_cannot_start_leaves_no_folder(machine, load, tmp_path):
+    with pytest.raises(UserError, match="train.batch_size"):
+        initializer.prepare_training(load("train.batch_size=31"), machine)
+    with pytest.raises(UserError, match="no such file"):
+        initializer.prepare_training(load(), machine, tmp_path / "gone.pt")
+    assert not list(tmp_path.glob("*/*"))
+
+
+# --- weights --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(machine, load):
+    run = initializer.prepare_training(load("train.epochs=1"), machine)
+    processor.train(run)
+    return run
+
+
+def test_without_a_checkpoint_the_newest_runs_best_is_taken(machine, load, trained):
+    run = initializer.prepare_evaluation(load(), machine, None)
+    assert f"Pretrained model: {trained.folder.best} (form gesta)" in run.folder.log.read_text()
+    assert same(run.model, read_own(trained.folder.best)["model"])
+
+
+def same(model, state):
+    return all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+def test_without_any_run_evaluation_says_what_to_type(machine, load):
+    with pytest.raises(
+        UserError, match="no run with a best checkpoint yet; train with -c 2001, or give one with -pp FILE"
+    ):
+        initializer.prepare_evaluation(load(), machine, None)
+
+
+def test_a_missing_checkpoint_names_those_that_are_there(machine, load, trained, tmp_path):
+    with pytest.raises(UserError, match=f"gone.pt: no such file; this experiment's own: {trained.folder.best}"):
+        initializer.prepare_evaluation(load(), machine, tmp_path / "gone.pt")
+
+
+def test_initial_weights_are_loaded_strictly(machine, load, trained):
+    run = initializer.prepare_training(load("train.seed=9"), machine, trained.folder.best)
+    assert same(run.model, read_own(trained.folder.best)["model"])
+    log = run.folder.log.read_text()
+    assert f"loaded: {len(run.model.state_dict())} tensors" in log
+    assert "re-initialised: none" in log
+    assert "ignored: classes, config, format, loader, optimizer, progress, random, version" in log
+    assert "accuracy recorded in the file: " in log
+
+
+def test_a_head_of_other_classes_needs_init_head(machine, load, trained, tmp_path):
+    state = read_own(trained.folder.best)["model"]
+    smaller = {key: value[:12] if key.startswith("classifier.fc") else value for key, value in state.items()}
+    path = tmp_path / "twelve.pt"
+    torch.save(smaller, path)
+    with pytest.raises(
+        UserError, match=r"does not fit 2001 \(2 of another shape: classifier.fc.weight .*; --init-head trains"
+    ):
+        initializer.prepare_training(load(), machine, path)
+    run = initializer.prepare_training(load(), machine, path, init_head=True)
+    found = run.model.state_dict()
+    assert found["classifier.fc.weight"].shape[0] == 60
+    assert all(torch.equal(found[key], value) for key, value in state.items() if not key.startswith("classifier"))
+    assert "re-initialised: classifier.fc.weight, classifier.fc.bias" in run.folder.log.read_text()
+
+
+def test_weights_are_not_scored_on_another_input_than_they_saw(machine, load, trained):
+    with pytest.raises(UserError, match=r"trained with input.frames=16 \(here 20\); evaluate it with -c .*config.yaml"):
+        initializer.prepare_evaluation(load("input.frames=20"), machine, trained.folder.best)
+
+
+def test_sep_weights_are_refused_under_an_sg_number_naming_the_one_that_fits(machine, goldens):
+    path = goldens / "pdparams/official_2013.pdparams.tar"
+    with pytest.raises(UserError, match=r"has Sep layers, but 2001 has SG; it fits 2013$"):
+        initializer.prepare_evaluation(config.load("2001"), machine, path)
+
+
+def test_a_resumed_run_of_a_given_name_is_that_run(machine, load):
+    runs = [initializer.prepare_training(load(), machine) for _ in range(2)]
+    for run in runs:
+        processor.save(run)
+    resumed = initializer.prepare_resume(load(), machine, runs[0].folder.path.name)
+    assert resumed.folder.path == runs[0].folder.path
+    assert initializer.prepare_resume(load(), machine).folder.path == runs[1].folder.path
+    with pytest.raises(UserError, match="no unfinished run yesterday to resume"):
+        initializer.prepare_resume(load(), machine, "yesterday")
+
+
+# --- the published weights, through the whole house -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "golden"),
+    [
+        ("2001", "seed_xsub_2001.pdparams", "real_seed_xsub_2001"),
+        ("2013", "official_2013.pdparams.tar", "real_official_2013"),
+    ],
+)
+def test_padded_arrays_and_paddle_weights_give_the_originals_logits(tmp_path, goldens, generate, number, file, golden):
+    import pickle
+
+    expected = np.load(goldens / f"models/{golden}.npz")["logits"]
+    raw = np.load(goldens / "models/input_realistic_n4.npz")["raw"]
+    frames = [int(np.flatnonzero(clip.any(axis=(0, 2, 3)))[-1]) + 1 for clip in raw]
+    paths = [f"/raw/S001C001P003R001A{n + 1:03d}.skeleton" for n in range(len(raw))]
+    labels = expected.argmax(axis=1).tolist()
+    np.save(tmp_path / "eval_data.npy", raw)
+    (tmp_path / "eval_label.pkl").write_bytes(pickle.dumps((paths, labels, frames)))
+
+    generate(number, tmp_path / "store", from_padded=tmp_path)
+    machine = initializer.Machine(tmp_path / "store", tmp_path / "work", device="cpu", show_progress=False)
+    run = initializer.prepare_evaluation(config.load(number), machine, goldens / "pdparams" / file)
+    found = processor.evaluate(run, "eval")
+    assert np.abs(found.columns["logits"] - expected).max() < 1e-4
+    assert found.scores.top1 == 4
+    assert score(torch.from_numpy(expected), torch.tensor(labels), torch.zeros(4)).top1 == 4
+    assert "accuracy recorded in the file: 148" in run.folder.log.read_text()

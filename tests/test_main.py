@@ -1,0 +1,140 @@
+"""The command line: flags, exit codes, one line per mistake."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import config
+import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FLAGS = """
+    -h --help -c --config -gd --generate_data -e --evaluate -r --resume -xf --extract -l --list --raw -j --jobs --force
+    --strict --padded --from-padded -pp --pretrained_path --init-head --out --clips -s --seed --set -db --debug --store
+    -w --work_dir -g --gpus --deterministic -np --no_progress_bar -ex -v -i
+"""
+
+
+@pytest.fixture
+def said(capsys, monkeypatch, tmp_path):
+    """Runs main in this process; returns the exit code and the lines on stderr."""
+    monkeypatch.delenv("GESTA_RAW", raising=False)
+    monkeypatch.setenv("GESTA_STORE", str(tmp_path / "store"))
+
+    def run(*arguments):
+        code = main.main([str(argument) for argument in arguments])
+        return code, capsys.readouterr().err.splitlines()
+
+    return run
+
+
+def test_the_flags_are_frozen():
+    found = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    assert found == set(FLAGS.split())
+
+
+def test_help_needs_no_torch_and_hides_what_is_to_come():
+    code = "import sys, main\ntry: main.main(['-h'])\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "--generate_data" in done.stdout
+    assert not re.search(r"-(ex|v|i)\b", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-c", "20001"], "-c 20001: no such experiment; did you mean 2001? `python main.py -l` lists all"),
+        (["-c", "gone.yaml"], "gone.yaml: no such file; -c takes a number or the path of a yaml"),
+        (["-c", "2001", "--set", "model.drop_prb=1"], "configs/2001.yaml: unknown key 'model.drop_prb'; did you mean 'drop_prob'?"),
+        (["-c", "2001", "--set", "train.optimizer.lr=1e-1"], "configs/2001.yaml: 'train.optimizer.lr' must be a valid number, got '1e-1' (yaml reads 1e-4 as text: write 1.0e-4)"),
+        ([], "-c N is missing; `python main.py -l` lists the experiments, -h the flags"),
+        (["-c", "2001", "--stor", "x"], "command line: unrecognized arguments: --stor x; `python main.py -h` shows all flags"),
+        (["-c", "2001", "-gd", "-e"], "command line: argument -e/--evaluate: not allowed with argument -gd/--generate_data; `python main.py -h` shows all flags"),
+        (["-ex"], "-ex (export) is not part of this version yet"),
+        (["-c", "2001", "-v"], "-v (pictures and report) is not part of this version yet"),
+        (["-i", "file"], "-i (inference) is not part of this version yet"),
+        (["-c", "2001", "-g", "0", "1"], "-g 0 1: several devices are not supported yet; name one"),
+        (["-c", "2001", "--raw", "x"], "--raw has no effect with train; it goes with generate_data"),
+        (["-c", "2001", "--out", "x.npz"], "--out has no effect with train; it goes with evaluate, extract"),
+        (["-c", "2001", "-e", "--clips", "x"], "--clips has no effect with evaluate; it goes with extract"),
+        (["-c", "2001", "-e", "--init-head"], "--init-head has no effect with evaluate; it goes with train"),
+        (["-c", "2001", "--init-head"], "--init-head has no effect without -pp FILE"),
+        (["-c", "2001", "-r", "--set", "train.epochs=2"], "--set has no effect with resume; it goes with train, generate_data, evaluate, extract"),
+        (["-c", "2001", "-gd", "-j", "0"], "-j 0: give at least 1 process, or leave it out to use all cores"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(said, arguments, line):
+    assert said(*arguments) == (2, [line])
+
+
+def test_raw_files_that_are_not_there_name_the_download_and_the_ways_to_say_where(said):
+    code, (line,) = said("-c", "2001", "-gd")
+    assert code == 2
+    assert "nturgbd_skeletons_s001_to_s017: no such folder; download" in line
+    assert line.endswith("--raw FOLDER, GESTA_RAW, or ntu60_path in configs/local.yaml")
+
+
+def test_training_without_data_names_the_command_that_makes_it(said, tmp_path):
+    code, (line,) = said("-c", "2001", "-w", tmp_path / "work")
+    assert (code, line) == (2, f"{tmp_path}/store/ntu60: not generated yet; run: python main.py -c 2001 -gd")
+    assert not (tmp_path / "work").exists()
+
+
+def test_the_list_shows_every_experiment_and_its_best_run(capsys, tmp_path):
+    run = tmp_path / config.load("2002").title / "2026-11-20_00-00-00_s1"
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "eval": {"top1": 0.9494}}) + "\n")
+    assert main.main(["-l", "-w", str(tmp_path)]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["number", "model", "benchmark", "published", "own", "best", "run"]
+    assert [row.split()[0] for row in rows] == config.numbers()
+    row = next(row for row in rows if row.startswith("2002"))
+    assert row.split() == ["2002", "EfficientGCN-B0", "SG", "ntu-xview", "94.9", "94.94%", run.name]
+    assert "88.0" in next(row for row in rows if row.startswith("2007"))
+
+
+def test_no_command_reads_stdin():
+    sources = [
+        *ROOT.glob("*.py"),
+        *(p for room in ("utils", "initializer", "tools") for p in ROOT.glob(f"{room}/**/*.py")),
+    ]
+    assert not [path for path in sources if re.search(r"\binput\(|stdin", path.read_text())]
+
+
+def test_from_raw_files_to_scores_and_features(command, small, write_raw, tmp_path):
+    """The three commands of a user, and extraction, in processes of their own."""
+    raw = write_raw(tmp_path / "raw", 48)
+    place = ["--store", tmp_path / "store"]
+    run = [*place, "-w", tmp_path / "work", "-g", "cpu"]
+    overrides = [word for each in (*small, "train.epochs=1") for word in ("--set", each)]
+
+    made = command("-c", "2001", "-gd", "--raw", raw, *place)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines()[-1] == f"Next: python main.py -c 2001 --store {tmp_path}/store"
+
+    trained = command("-c", "2001", *run, *overrides)
+    assert trained.returncode == 0, trained.stderr
+    assert "Using CPU!" in trained.stdout
+
+    scored = command("-c", "2001", "-e", *run, *overrides, "--out", tmp_path / "scores.json")
+    assert scored.returncode == 0, scored.stderr
+    assert "Finish evaluating!" in scored.stdout
+    assert len(json.loads((tmp_path / "scores.json").read_text())) == 18
+
+    extracted = command("-c", "2001", "-xf", "train", *run, *overrides, "--out", tmp_path / "features.npz")
+    assert extracted.returncode == 0, extracted.stderr
+    with np.load(tmp_path / "features.npz", allow_pickle=False) as found:
+        assert found["features"].shape == (30, 16)
+        assert set(found.files) == {"names", "labels", "logits", "features", "weight"}
+
+    vectors = command(
+        "-c", "2001", "-xf", *run, *overrides, "--out", tmp_path / "f.pkl", "--clips", "S001C001P003R001A003"
+    )
+    assert vectors.returncode == 2
+    assert "feature maps (--clips) need .npz" in vectors.stderr
