@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--clips", nargs="+", metavar="NAME", help="with -xf: full feature maps of these clips, too")
     run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
     override = "any config key, repeatable: --set train.epochs=10"
-    run.add_argument("--set", action="append", metavar="KEY=VALUE", help=override)
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     run.add_argument("-db", "--debug", action="store_true", help="300 clips, 2 epochs, own folder")
 
     machine = parser.add_argument_group("this machine")
@@ -99,7 +99,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.config is None:
         raise UserError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
     _refuse_idle_flags(options)
-    overrides = [*(options.set or ()), *([] if options.seed is None else [f"train.seed={options.seed}"])]
+    overrides = [*options.set, *([] if options.seed is None else [f"train.seed={options.seed}"])]
     config = configs.load(options.config, overrides)
     return _generate(config, options) if options.generate_data else _run(config, options)
 
@@ -108,7 +108,7 @@ def _refuse_idle_flags(options: argparse.Namespace) -> None:
     actions = ("generate_data", "evaluate", "extract", "resume")
     action = next((each for each in actions if getattr(options, each) not in (None, False)), "train")
     for allowed, flags in ONLY_WITH.items():
-        given = [flag for flag in flags if getattr(options, flag) not in (None, False)]
+        given = [flag for flag in flags if getattr(options, flag) not in (None, False, [])]
         if given and action not in allowed.split(", "):
             raise UserError(f"--{given[0].replace('_', '-')} has no effect with {action}; it goes with {allowed}")
     if options.init_head and not options.pretrained_path:

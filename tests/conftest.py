@@ -95,9 +95,20 @@ def generate():
 def command():
     """Runs `python main.py ARGUMENTS` in a process of its own, without progress bars."""
 
-    def run(*arguments, **options):
+    def run(*arguments, timeout=100, **options):
         line = [sys.executable, str(ROOT / "main.py"), *map(str, arguments), "-np"]
-        return subprocess.run(line, capture_output=True, text=True, timeout=100, check=False, **options)
+        return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_tool():
+    """Runs `python -m MODULE ARGUMENTS` in a process of its own."""
+
+    def run(module, *arguments):
+        line = [sys.executable, "-m", module, *map(str, arguments)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
 
     return run
 
