@@ -152,6 +152,8 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         if options.evaluate or options.extract:
             return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
         return say(f"stopped by {signal}; all is saved; go on with: {_again(options, '-r')}", signal.exit_code)
+    except KeyboardInterrupt:  # a second Ctrl-C
+        return say("stopped at once; -r goes on from the last checkpoint, if there is one yet", 130)
 
 
 def _act(config: Config, machine: "Machine", options: argparse.Namespace) -> int:

@@ -106,6 +106,12 @@ class Run:
         """The split on which the best epoch is chosen."""
         return "validation" if "validation" in self.batches else "eval"
 
+    def close(self) -> None:
+        """Close the events, and let another process go on with this run."""
+        if self.events is not None:
+            self.events.close()
+        self.folder.release()
+
     @property
     def seconds(self) -> float:
         """Time spent on this run so far, resumptions included."""
@@ -128,18 +134,19 @@ def train(run: Run) -> None:
     """Train to the last epoch, from wherever the run stands; evaluate and save on the way."""
     recipe, progress, batches = _training(run)
     run.log.info("Starting training ...")
-    while progress.epoch < recipe.epochs:
-        train_epoch(run)
-        save(run)
-        evaluation = _evaluate_epoch(run) if recipe.evaluates(progress.epoch + 1) else None
-        progress.epoch += 1
-        run.folder.add_metrics(_epoch_line(run, evaluation))
-        progress.correct, progress.clips, progress.loss = 0, 0, 0.0
-        batches.start_epoch()
-        save(run)
-    _conclude(run)
-    if run.events is not None:
-        run.events.close()
+    try:
+        while progress.epoch < recipe.epochs:
+            train_epoch(run)
+            save(run)
+            evaluation = _evaluate_epoch(run) if recipe.evaluates(progress.epoch + 1) else None
+            progress.epoch += 1
+            run.folder.add_metrics(_epoch_line(run, evaluation))
+            progress.correct, progress.clips, progress.loss = 0, 0, 0.0
+            batches.start_epoch()
+            save(run)
+        _conclude(run)
+    finally:
+        run.close()
 
 
 def train_epoch(run: Run) -> None:

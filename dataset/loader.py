@@ -3,9 +3,9 @@
 Letters: N clips, M persons, T frames, V joints, C channels, R rows; row 0 of a table is all zeros.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from dataset.packing import COUNT, FIRST, LOOP, ROW
 from dataset.store import Part
 from utils.batch import Batch
 from utils.errors import UserError
+
+MEMINFO = Path("/proc/meminfo")
 
 
 class FrameTable:
@@ -54,12 +56,13 @@ class FrameTable:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return how much memory the device has left, in bytes."""
+    """Return how much memory the device has left, in bytes; 0 where that is not known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 0  # unknown: read from the disk
+    if not MEMINFO.exists():
+        return 0
+    fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+    return int(fields["MemAvailable"].removesuffix("kB")) * 1024  # what the page cache would give back, included
 
 
 class Clips:

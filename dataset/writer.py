@@ -23,7 +23,7 @@ from dataset.packing import Packed
 from dataset.store import COLUMN, MANIFEST, PART_FORMAT, VARIANT_FORMAT, VERSION, checksums, read_manifest
 from dataset.variants import PADDED_FRAMES
 from utils.errors import UserError
-from utils.files import sync_folder, write_array, write_json
+from utils.files import lock, sync_folder, write_array, write_json
 from utils.recording import Scan
 
 JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
@@ -354,17 +354,6 @@ def hold(folder: Path) -> Iterator[None]:
     """Make `folder` and keep it for this process; raises `UserError` while another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as file:
-        _lock_or_refuse(file, folder)
+        if not lock(file):
+            raise UserError(f"{folder}: another process is generating this part; wait for it")
         yield
-
-
-def _lock_or_refuse(file: IO[str], folder: Path) -> None:
-    """Lock a file until it is closed (where the system has advisory locks)."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows: there, two generators at once are the user's to avoid
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"{folder}: another process is generating this part; wait for it") from None

@@ -38,6 +38,7 @@ def prepare_training(config: Config, machine: Machine, weights: Path | None = No
     stage = _Stage.set_up(config, machine, SPLITS)
     loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
     run = stage.open(RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}"))
+    run.folder.hold()
     stage.make_trainable(run)
     if weights and loaded:
         log_import(run.log, weights, loaded)
@@ -50,6 +51,7 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     The run's own configuration holds. Raises `UserError` if there is nothing to resume.
     """
     folder = unfinished(config, machine, name)
+    folder.hold()  # before anything is written or read: it may still be going on
     stage = _Stage.set_up(configs.load(str(folder.path / "config.yaml")), machine, SPLITS)
     content = read_own(folder.last)
     run = stage.open(folder)

@@ -25,6 +25,7 @@ MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
 MISSING = "on the list of clips with missing skeletons"
 STRAY = "not named SsssCcccPpppRrrrAaaa.skeleton"
 OTHER_PART = "of another part (by setup number)"
+DANGLING = "a link to a file that is not there"
 
 # Which setups belong to a part; None: any.
 SETUPS: dict[str, range | None] = {"ntu60": range(1, 18), "ntu120": range(18, 33), "demo": None}
@@ -174,7 +175,7 @@ def _joint(lines: _Lines) -> tuple[float, float, float]:
 def _files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give the one with the .skeleton files as --raw FOLDER")
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    return sorted(path for path in root.rglob("*") if not path.is_dir())
 
 
 def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | None:
@@ -182,6 +183,8 @@ def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | Non
         return STRAY
     if not part_of(path.stem, part):
         return OTHER_PART
+    if not path.exists():
+        return DANGLING
     return MISSING if path.stem in missing and SETUPS[part] else None  # other data sets may use the same names
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -102,7 +103,8 @@ def many(tmp_path_factory, write_raw, generate):
 def start(store, raw):
     """Start a generation in a process of its own."""
     line = [sys.executable, "main.py", "-c", "0001", "-gd", "-np", "-j", "2", "--store", store, "--raw", raw]
-    return subprocess.Popen(line, cwd=generator.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(line, cwd=generator.ROOT, **pipes, text=True, start_new_session=True)
 
 
 def wait_for(process, journal, lines):
@@ -126,18 +128,6 @@ def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(tmp_
     assert tree(tmp_path) == tree(many / "store")
 
 
-def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(tmp_path, many, tree):
-    process = start(tmp_path, many / "raw")
-    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 16)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == "interrupted; what was complete is saved, and the same command goes on\n"
-    again = start(tmp_path, many / "raw")
-    assert "Going on where an interrupted run stopped: " in again.communicate(timeout=60)[0]
-    assert tree(tmp_path) == tree(many / "store")
-
-
 def workers_of(process):
     """Return the processes that `process` started."""
     found = subprocess.run(
@@ -146,7 +136,30 @@ def workers_of(process):
     return [int(pid) for pid in found.stdout.split()]
 
 
-@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+def ignores_ctrl_c(pid):
+    (mask,) = re.findall(r"^SigIgn:\t(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) & 1 << signal.SIGINT - 1)
+
+
+needs_proc = pytest.mark.skipif(not (shutil.which("ps") and Path("/proc/self").exists()), reason="needs ps and /proc")
+
+
+@needs_proc
+def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(tmp_path, many, tree):
+    process = start(tmp_path, many / "raw")
+    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 16)
+    while process.poll() is None and not all(map(ignores_ctrl_c, workers_of(process))):
+        time.sleep(0.001)  # until the second worker is ready, too
+    os.killpg(process.pid, signal.SIGINT)  # a terminal signals the workers as well
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "interrupted; what was complete is saved, and the same command goes on\n"
+    again = start(tmp_path, many / "raw")
+    assert "Going on where an interrupted run stopped: " in again.communicate(timeout=60)[0]
+    assert tree(tmp_path) == tree(many / "store")
+
+
+@needs_proc
 def test_workers_end_with_a_killed_parent(tmp_path, many):
     process = start(tmp_path, many / "raw")
     wait_for(process, tmp_path / "demo.partial" / JOURNAL, 1)

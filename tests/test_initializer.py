@@ -209,11 +209,21 @@ def test_a_resumed_run_of_a_given_name_is_that_run(machine, load):
     runs = [initializer.prepare_training(load(), machine) for _ in range(2)]
     for run in runs:
         processor.save(run)
+        run.close()
     resumed = initializer.prepare_resume(load(), machine, runs[0].folder.path.name)
     assert resumed.folder.path == runs[0].folder.path
     assert initializer.prepare_resume(load(), machine).folder.path == runs[1].folder.path
     with pytest.raises(UserError, match="no unfinished run yesterday to resume"):
         initializer.prepare_resume(load(), machine, "yesterday")
+
+
+def test_a_run_that_is_going_on_is_not_resumed(machine, load):
+    run = initializer.prepare_training(load(), machine)
+    processor.save(run)
+    with pytest.raises(UserError, match="this run is going on in another process; stop that one first"):
+        initializer.prepare_resume(load(), machine)
+    run.close()
+    assert initializer.prepare_resume(load(), machine).folder.path == run.folder.path
 
 
 # --- the published weights, through the whole house -----------------------------------------------------------

@@ -69,3 +69,19 @@ def checksum(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def lock(file: IO[Any] | int) -> bool:
+    """Lock an open file (or its descriptor) until it is closed or the process ends; False if another process holds it.
+
+    Always True where the system has no advisory locks (Windows): two processes at once are the user's to avoid there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import disk_errors, write_atomic, write_json
+from utils.files import disk_errors, lock, write_atomic, write_json
 
 BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
 EVALUATION = "_eval"  # ends the name of a folder that holds an evaluation only
@@ -24,6 +24,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: int | None = None  # a file descriptor
 
     @classmethod
     def create(cls, parent: Path, suffix: str) -> "RunFolder":
@@ -53,6 +54,20 @@ class RunFolder:
     def log(self) -> Path:
         """What was printed."""
         return self.path / LOG
+
+    def hold(self) -> None:
+        """Keep other processes from training into this folder; raises `UserError` if one already does."""
+        handle = os.open(self.log, os.O_RDWR | os.O_CREAT)
+        if not lock(handle):
+            os.close(handle)
+            raise UserError(f"{self.path}: this run is going on in another process; stop that one first")
+        self._held = handle
+
+    def release(self) -> None:
+        """Let others go on with this run; so does the end of the process, whatever ends it."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def describe(self, config: str, environment: dict[str, Any]) -> None:
         """Write the resolved configuration and the environment of the run's start; a resumed run keeps them."""

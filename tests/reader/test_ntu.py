@@ -349,3 +349,11 @@ def test_535_skeletons_are_missing_302_of_them_in_ntu60():
 
 def test_the_list_is_the_originals(goldens):
     assert missing_names() == set((goldens / "ignore.txt").read_text().split())
+
+
+def test_a_link_to_nothing_is_reported(tmp_path, write_skeleton):
+    write_skeleton(tmp_path / "S001C001P001R001A001.skeleton", np.ones((1, 2, 25, 3)))
+    (tmp_path / "S001C001P001R001A002.skeleton").symlink_to(tmp_path / "gone")
+    scan = READER.scan([tmp_path], "ntu60")
+    assert [source.name for source in scan.sources] == ["S001C001P001R001A001"]
+    assert scan.skipped == {"a link to a file that is not there": ["S001C001P001R001A002.skeleton"]}

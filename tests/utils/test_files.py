@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.files import checksum, disk_errors, sync_folder, write_array, write_atomic, write_json
+from utils.files import checksum, disk_errors, lock, sync_folder, write_array, write_atomic, write_json
 
 
 def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path):
@@ -96,3 +96,11 @@ def test_a_folder_can_be_synced(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", synced.append)
     sync_folder(tmp_path)
     assert len(synced) == 1
+
+
+def test_a_lock_is_held_until_its_file_is_closed(tmp_path):
+    with (tmp_path / "lock").open("w") as first, (tmp_path / "lock").open("w") as second:
+        assert lock(first)
+        assert not lock(second)
+        first.close()
+        assert lock(second)
