@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Small tensors are slower on several threads, and threads that wait for a busy core slow everything down.
+# Here, before anything imports torch, so that it holds for the processes that tests start, too.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import config
 import generator
 

@@ -260,11 +260,42 @@ def test_the_checkpoint_is_plain_and_knows_its_experiment(trained):
     torch.load(trained.folder.last, weights_only=True)
 
 
+# --- on a GPU -------------------------------------------------------------------------------------------------
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@needs_gpu
 def test_the_gpu_gives_the_cpus_logits(trained, machine, load):
-    gpu = dataclasses.replace(machine, device="0")
-    run = initializer.prepare_evaluation(load(), gpu, trained.folder.best)
+    run = initializer.prepare_evaluation(load(), dataclasses.replace(machine, device="0"), trained.folder.best)
     trained.model.load_state_dict(read_own(trained.folder.best)["model"])
     on_cpu = processor.evaluate(trained, "eval").columns["logits"]
     assert np.abs(processor.evaluate(run, "eval").columns["logits"] - on_cpu).max() < 1e-4
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_run_stopped_on_a_gpu_ends_with_the_same_weights(machine, load, monkeypatch):
+    places = [
+        dataclasses.replace(machine, device="0", deterministic=True, work_dir=machine.work_dir / name) for name in "ab"
+    ]
+    whole = initializer.prepare_training(load("input.augment=[{name: rotate, degrees: 30}]"), places[0])
+    processor.train(whole)
+    run = initializer.prepare_training(load("input.augment=[{name: rotate, degrees: 30}]"), places[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "train_step", stop_after(7))
+        with pytest.raises(Interrupted):
+            processor.train(run)
+    resumed = initializer.prepare_resume(load(), places[1])
+    processor.train(resumed)
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_features_are_extracted_on_a_gpu(trained, machine, load):
+    run = initializer.prepare_evaluation(load(), dataclasses.replace(machine, device="0"), trained.folder.best)
+    found = processor.extract(run, "eval", ["S001C001P003R001A003"])
+    assert found["features"].shape == (18, 16)
+    assert found["maps"].shape == (1, 16, 8, 25, 2)

@@ -26,7 +26,7 @@ def arguments(small_store, small):
 
 @pytest.fixture(scope="module")
 def environment():
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture(scope="module")

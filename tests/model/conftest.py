@@ -8,15 +8,6 @@ from dataset.layouts import load_layout
 from model import EfficientGCN
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Small tensors are slower on several threads, and the machine is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def ntu():
     return load_layout("ntu")
