@@ -158,7 +158,7 @@ def train_epoch(run: Run) -> None:
     done = progress.step % len(batches)
     with tqdm(batches, total=len(batches), initial=done, disable=not run.show_progress, leave=False) as bar:
         for batch in bar:
-            window.add(batch, *train_step(run, batch))
+            window.add(batch.index, *train_step(run, batch))
             if len(window) == LOOK_EVERY:
                 window.look(bar)
             if run.stop.number is not None or time.monotonic() - saved > SAVE_EVERY_S:
@@ -198,33 +198,33 @@ def train_step(run: Run, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 class _Window:
-    """The steps since the last look: figures stay on the device until then."""
+    """The steps since the last look: which clips, their losses, which were right; on the device until then."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._steps: list[tuple[Batch, Tensor, Tensor]] = []
+        self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def __len__(self) -> int:
         return len(self._steps)
 
-    def add(self, batch: Batch, losses: Tensor, right: Tensor) -> None:
-        self._steps.append((batch, losses, right))
+    def add(self, index: Tensor, losses: Tensor, right: Tensor) -> None:
+        self._steps.append((index, losses, right))
 
     def look(self, bar: "tqdm[Batch]") -> None:
         """Fetch the figures (a device sync), stop on a loss that is not finite, count and show."""
         first = self.run.progress.step - len(self._steps)
-        for step, (batch, losses, right) in enumerate(self._steps, start=first):
+        for step, (index, losses, right) in enumerate(self._steps, start=first):
             on_host = losses.double().cpu()
             if not on_host.isfinite().all():
-                raise _not_finite(self.run, batch, on_host)
-            self._count(step, float(on_host.sum()), int(right.sum()), len(batch), bar)
+                raise _not_finite(self.run, index[~on_host.isfinite()])
+            self._count(step, float(on_host.sum()), int(right.sum()), len(index), bar)
         self._steps.clear()
 
     def _count(self, step: int, loss: float, correct: int, clips: int, bar: "tqdm[Batch]") -> None:
         run, (recipe, progress, batches) = self.run, _training(self.run)
-        progress.loss, progress.correct, progress.clips = (
-            progress.loss + loss, progress.correct + correct, progress.clips + clips,
-        )  # fmt: skip
+        progress.loss += loss
+        progress.correct += correct
+        progress.clips += clips
         rate = recipe.base_lr * recipe.schedule(step + 1)  # the next step's, as the original prints
         figures = f"Loss: {loss / clips:.4f}, LR: {rate:.4f}"
         if run.show_progress:
@@ -237,8 +237,8 @@ class _Window:
             run.events.add_scalar("learning_rate", rate, step)
 
 
-def _not_finite(run: Run, batch: Batch, losses: Tensor) -> UserError:
-    names = run.batches["train"].names[batch.index[~losses.isfinite()].numpy()]
+def _not_finite(run: Run, index: Tensor) -> UserError:
+    names = run.batches["train"].names[index.numpy()]
     return UserError(
         f"epoch {run.progress.epoch + 1}: the loss of {', '.join(map(str, names[:8]))} is not finite; lower "
         "train.optimizer.lr or set train.clip_norm, then start anew, or resume the last checkpoint with -r"
