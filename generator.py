@@ -15,6 +15,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from config import ROOT, Config, raw_folders
@@ -30,6 +31,7 @@ from dataset.writer import (
     add_variant,
     remove_part,
     reveal,
+    same_sources,
     source_digest,
 )
 from reader import READERS
@@ -71,22 +73,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Order:
-    """What to generate: one part of one data set in one variant."""
+    """One part of a request: what to read, and in which variant to keep it."""
 
     part: str
     reader: Reader
     roots: Sequence[Path]
-    store: Path
     variant: str
-    jobs: int = 1
-    force: bool = False
-    progress: bool = True
-    say: Say = print
+    request: Request
 
     @property
     def path(self) -> Path:
         """The part's folder."""
-        return self.store / self.part
+        return self.request.store / self.part
 
 
 def generate_experiment(config: Config, request: Request) -> bool:
@@ -97,7 +95,14 @@ def generate_experiment(config: Config, request: Request) -> bool:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
         for path in export(parts, load_benchmark(data.benchmark), request.store):
             request.say(f"Padded arrays: {path}")
-    return not any(too_many_refused(manifest, strict=request.strict) for manifest in manifests)
+    bad = [manifest for manifest in manifests if too_many_refused(manifest, strict=request.strict)]
+    for manifest in bad:
+        refused, count = len(manifest["refused"]), manifest["sources"]["count"]
+        limit = (
+            "--strict tolerates none" if request.strict else f"{TOLERATED_FILES} or {TOLERATED_SHARE:.0%} are tolerated"
+        )
+        request.say(f"Part {manifest['part']}: {refused} of {count} sources were refused, but {limit}; exit code 1")
+    return not bad
 
 
 def _order(config: Config, part: str, request: Request) -> Order:
@@ -107,17 +112,7 @@ def _order(config: Config, part: str, request: Request) -> Order:
         reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
     else:
         roots = raw_folders(part, request.raw) or [_default_raw(part)]
-    return Order(
-        part,
-        reader,
-        roots,
-        request.store,
-        data.variant,
-        request.jobs,
-        request.force,
-        request.progress,
-        request.say,
-    )
+    return Order(part, reader, roots, data.variant, request)
 
 
 def _default_raw(part: str) -> Path:
@@ -133,24 +128,24 @@ def generate(order: Order) -> dict[str, Any]:
 
     Raises `UserError` if the store holds a part of this name made from other sources, or if the disk is full.
     """
-    remedy = "nothing is lost: free some space and give the same command again"
-    with disk_errors(order.store, remedy):
-        order.store.mkdir(parents=True, exist_ok=True)
-        if order.force:
+    request, say = order.request, order.request.say
+    with disk_errors(request.store, "nothing is lost: free some space and give the same command again"):
+        request.store.mkdir(parents=True, exist_ok=True)
+        scan = order.reader.scan(order.roots, order.part)
+        plan, variants = _plan(order, scan), _variants_to_read(order)
+        if request.force:  # only now: a wrong --raw must not cost a part
             remove_part(order.path)
         reveal(order.path)
-        scan = order.reader.scan(order.roots, order.part)
-        plan = _plan(order, scan)
         if (order.path / MANIFEST).exists():
             _refuse_other_sources(order, plan)
-            order.say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
+            say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
         elif order.path.exists():
             raise UserError(f"{order.path}: in the way, and not a complete part (no {MANIFEST}); --force replaces it")
         else:
-            _read_all(order, scan, plan)
+            _read_all(order, scan, plan, variants)
         _add_missing_variant(order)
     manifest = read_manifest(order.path, PART_FORMAT)
-    summarize(manifest, order.say)
+    summarize(order.path, manifest, say)
     return manifest
 
 
@@ -178,7 +173,7 @@ def _plan(order: Order, scan: Scan) -> dict[str, Any]:
 
 def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
     manifest = read_manifest(order.path, PART_FORMAT)
-    if any(manifest[key] != plan[key] for key in ("form", "split_of", "sources", "persons")):
+    if not same_sources(manifest, plan):
         held = f"{manifest['sources']['count']} sources of form {manifest['form']}"
         found = f"{plan['sources']['count']} sources of form {plan['form']}"
         raise UserError(
@@ -195,15 +190,14 @@ def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
     return {name: dict(VARIANTS[name].options) for name in names}
 
 
-def _read_all(order: Order, scan: Scan, plan: dict[str, Any]) -> None:
-    variants = _variants_to_read(order)
+def _read_all(order: Order, scan: Scan, plan: dict[str, Any], variants: dict[str, dict[str, Any]]) -> None:
     with PartWriter(order.path, plan, variants) as writer:
         todo = scan.sources[writer.done :]
         if writer.done:
-            order.say(
+            order.request.say(
                 f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
             )
-        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.progress) as bar:
+        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.request.progress) as bar:
             for results in _in_order(order, todo, tuple(variants)):
                 writer.add(results)
                 bar.update(len(results))
@@ -213,16 +207,16 @@ def _read_all(order: Order, scan: Scan, plan: dict[str, Any]) -> None:
 def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -> Iterator[list[ReadSource]]:
     """Yield results chunk by chunk in the sources' order, however many processes read them."""
     chunks = (list(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK))
-    if order.jobs == 1 or len(todo) <= CHUNK:
+    if order.request.jobs == 1 or len(todo) <= CHUNK:
         yield from (_read_chunk(order.reader, chunk, variants) for chunk in chunks)
         return
     context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
-    with ProcessPoolExecutor(order.jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
+    with ProcessPoolExecutor(order.request.jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
         pending: deque[Future[list[ReadSource]]] = deque()
         try:
             for chunk in chunks:
                 pending.append(pool.submit(_read_chunk, order.reader, chunk, variants))
-                if len(pending) > 2 * order.jobs:  # bounds what is in memory
+                if len(pending) > 2 * order.request.jobs:  # bounds what is in memory
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -290,18 +284,18 @@ def _add_missing_variant(order: Order) -> None:
             f"import arrays of that variant into another --store DIR"
         )
     part = open_part(order.path, "original")
-    order.say(f"Adding variant {order.variant} to {order.path}, from its stored rows")
+    order.request.say(f"Adding variant {order.variant} to {order.path}, from its stored rows")
     bar = tqdm(
         zip(part.spans, part.frames.tolist(), strict=True),
         total=len(part),
         unit="clip",
-        disable=not order.progress,
+        disable=not order.request.progress,
     )
     clips = (_varied(order.variant, unpack(part.coordinates, spans, frames)) for spans, frames in bar)
     add_variant(order.path, order.variant, clips, dict(VARIANTS[order.variant].options))
 
 
-def summarize(manifest: dict[str, Any], say: Say) -> None:
+def summarize(path: Path, manifest: dict[str, Any], say: Say) -> None:
     """Say what was kept, what was left out and why."""
     count = manifest["sources"]["count"]
     say(f"Part {manifest['part']}: {manifest['clips']} clips kept of {count} sources read")
@@ -311,9 +305,10 @@ def summarize(manifest: dict[str, Any], say: Say) -> None:
         say(f"  refused: {refusal['reason']}")
     if len(manifest["refused"]) > SHOWN_REFUSALS:
         say(f"  refused: {len(manifest['refused']) - SHOWN_REFUSALS} more, listed in the part's {MANIFEST}")
-    if manifest["longer"]:
+    longer = int((np.load(path / "frames.npy") > PADDED_FRAMES).sum())
+    if longer:
         kept = f"`original` keeps all frames, `transformed` and the padded arrays the first {PADDED_FRAMES}"
-        say(f"  longer than {PADDED_FRAMES} frames: {manifest['longer']} ({kept})")
+        say(f"  longer than {PADDED_FRAMES} frames: {longer} ({kept})")
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

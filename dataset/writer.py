@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,6 @@ import numpy as np
 
 from dataset.packing import Packed
 from dataset.store import COLUMN, MANIFEST, PART_FORMAT, VARIANT_FORMAT, VERSION, checksums, read_manifest
-from dataset.variants import PADDED_FRAMES
 from utils.errors import UserError
 from utils.files import lock, sync_folder, write_array, write_json
 from utils.recording import Scan
@@ -138,11 +138,13 @@ class PartWriter:
         self._files.close()
 
     def _settle_plan(self) -> None:
-        wanted = json.loads(json.dumps({**self.plan, "variants": dict(self.variants)}))
+        wanted = {**self.plan, "variants": json.loads(json.dumps(dict(self.variants)))}
         path = self.folder / PLAN
         if not path.exists():
             write_json(path, wanted)
-        elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+            return
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        if not same_sources(begun, wanted) or begun["variants"] != wanted["variants"]:
             raise UserError(
                 f"{self.folder}: an interrupted generation of other sources or options; "
                 "give those again to go on, or --force to start anew"
@@ -189,88 +191,96 @@ class PartWriter:
         """Make the part visible; return its manifest."""
         for rows in self._rows.values():
             rows.complete()
-        index = _Index.of(_journal_entries(self.folder / JOURNAL), list(self.variants))
+        index = _Index(self.variants)
+        index.read(_journal_entries(self.folder / JOURNAL))
         manifest = index.write(self.folder, self.plan, self.variants)
-        reveal(self.path)
+        _reveal(self.path)
         return manifest
+
+
+class _Spans:
+    """Where the clips of a variant lie, compactly: 260 000 of them take tens of megabytes."""
+
+    def __init__(self) -> None:
+        self.persons = 0
+        self._clips: list[np.ndarray] = []
+        self._frames = array("q")
+
+    def add(self, spans: np.ndarray, start: int, frames: int) -> None:
+        """Append a clip's spans (M, 4), whose rows begin at row `start`; M may differ from clip to clip."""
+        self.persons = max(self.persons, len(spans))
+        self._clips.append(spans + np.array([start, 0, 0, 0]))
+        self._frames.append(frames)
+
+    def write(self, folder: Path, options: dict[str, Any], names: str) -> None:
+        """Write index and manifest beside complete coordinates; `names` (a checksum) ties the variant to its part."""
+        table = np.zeros((len(self._clips), self.persons, 4), np.int64)
+        for row, spans in zip(table, self._clips, strict=True):
+            row[: len(spans)] = spans
+        write_array(folder / "spans.npy", table)
+        write_array(folder / "frames.npy", np.array(self._frames, np.int64))
+        files = checksums(folder, ["coordinates.npy", "spans.npy", "frames.npy"])
+        manifest = {"format": VARIANT_FORMAT, "version": VERSION, "variant": folder.name, "options": options}
+        write_json(folder / MANIFEST, {**manifest, "clips": len(table), "names": names, "files": files})
+        sync_folder(folder)
 
 
 class _Index:
     """All clips of a journal as columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, variants: Iterable[str]) -> None:
         self.names: list[str] = []
         self.clips: dict[str, list[Any]] = {"label": [], "frames": [], "split": []}
         self.columns: dict[str, list[Any]] = {}
-        self.spans: dict[str, list[list[list[int]]]] = {}
-        self.frames: dict[str, list[int]] = {}
+        self.spans = {name: _Spans() for name in variants}
         self.refused: list[dict[str, str]] = []
 
-    @classmethod
-    def of(cls, entries: Iterator[tuple[int, dict[str, Any]]], variants: list[str]) -> "_Index":
-        index = cls()
-        index.spans, index.frames = {name: [] for name in variants}, {name: [] for name in variants}
+    def read(self, entries: Iterator[tuple[int, dict[str, Any]]]) -> None:
+        """Take all entries; raises `UserError` if names are not unique, or columns not the same for all clips."""
         for _, entry in entries:
             if entry["refused"]:
-                index.refused.append({"source": entry["source"], "reason": entry["refused"]})
+                self.refused.append({"source": entry["source"], "reason": entry["refused"]})
             for clip in entry["clips"]:
-                index._add(clip)
-        if len(set(index.names)) != len(index.names):
-            twins = [name for name, times in Counter(index.names).items() if times > 1]
+                self._add(clip)
+        if len(set(self.names)) != len(self.names):
+            twins = [name for name, times in Counter(self.names).items() if times > 1]
             raise UserError(f"clip names must be unique within a part; these are not: {', '.join(twins[:5])}")
-        return index
 
     def _add(self, clip: dict[str, Any]) -> None:
+        if self.names and clip["columns"].keys() != self.columns.keys():
+            raise UserError(
+                f"{clip['name']}: has the columns {', '.join(clip['columns'])}, but {self.names[0]} has "
+                f"{', '.join(self.columns)}; the clips of one part must have the same"
+            )
         self.names.append(clip["name"])
         for key, values in self.clips.items():
             values.append(clip[key])
         for key, value in clip["columns"].items():
             self.columns.setdefault(key, []).append(value)
         for name, place in clip["places"].items():
-            spans = np.array(place["spans"], np.int64).reshape(-1, 4)
-            self.spans[name].append((spans + np.array([place["start"], 0, 0, 0])).tolist())
-            self.frames[name].append(place["frames"])
-
-    def longer(self) -> int:
-        """Count the clips that the originals' padded arrays cannot hold whole."""
-        return sum(frames > PADDED_FRAMES for frames in self.clips["frames"])
+            self.spans[name].add(np.array(place["spans"], np.int64).reshape(-1, 4), place["start"], place["frames"])
 
     def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        arrays = {
-            "names.npy": np.array(self.names, np.str_),
-            "labels.npy": np.array(self.clips["label"], np.int64),
-            "frames.npy": np.array(self.clips["frames"], np.int64),
-            **{COLUMN.format(key): np.array(values) for key, values in self.columns.items()},
+        """Write all columns, the variants' indices and, last, the manifest."""
+        columns: dict[str, tuple[list[Any], type | None]] = {
+            "names.npy": (self.names, np.str_),
+            "labels.npy": (self.clips["label"], np.int64),
+            "frames.npy": (self.clips["frames"], np.int64),
+            **{COLUMN.format(key): (values, None) for key, values in self.columns.items()},
         }
         if plan["split_of"]:
-            arrays["splits.npy"] = np.array(self.clips["split"], np.str_)
-        for name, array in arrays.items():
-            write_array(folder / name, array)
-        files = checksums(folder, arrays)
+            columns["splits.npy"] = (self.clips["split"], np.str_)
+        for name, (values, dtype) in columns.items():  # one at a time: texts are wide as arrays
+            write_array(folder / name, np.array(values, dtype))
+        files = checksums(folder, columns)
         for name, options in variants.items():
-            write_variant(folder / name, self.spans[name], self.frames[name], options, files["names.npy"])
+            self.spans[name].write(folder / name, options, files["names.npy"])
         manifest = {
             "format": PART_FORMAT, "version": VERSION, **plan, "clips": len(self.names),
-            "columns": sorted(self.columns), "refused": self.refused, "longer": self.longer(), "files": files,
+            "columns": sorted(self.columns), "refused": self.refused, "files": files,
         }  # fmt: skip
         write_json(folder / MANIFEST, manifest)
         return manifest
-
-
-def write_variant(
-    folder: Path, spans: list[list[list[int]]], frames: list[int], options: dict[str, Any], names: str
-) -> None:
-    """Write a variant's index and manifest beside its complete coordinates; `names` ties it to its part."""
-    persons = max(map(len, spans), default=0)
-    table = np.zeros((len(spans), persons, 4), np.int64)
-    for row, clip in zip(table, spans, strict=True):
-        row[: len(clip)] = clip
-    write_array(folder / "spans.npy", table)
-    write_array(folder / "frames.npy", np.array(frames, np.int64))
-    files = checksums(folder, ["coordinates.npy", "spans.npy", "frames.npy"])
-    manifest = {"format": VARIANT_FORMAT, "version": VERSION, "variant": folder.name, "options": options}
-    write_json(folder / MANIFEST, {**manifest, "clips": len(spans), "names": names, "files": files})
-    sync_folder(folder)
 
 
 def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[str, Any]) -> None:
@@ -281,17 +291,16 @@ def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[st
     """
     folder = path / f"{name}.partial" / name
     with hold(folder.parent):
-        rows, spans, frames = Rows(folder), [], []
+        rows, spans = Rows(folder), _Spans()
         try:
             rows.restore(EMPTY)
             for clip in clips:
-                spans.append((clip.spans + np.array([rows.position["count"], 0, 0, 0])).tolist())
-                frames.append(clip.frames)
+                spans.add(clip.spans, rows.position["count"], clip.frames)
                 rows.append(clip.rows)
             rows.complete()
         finally:
             rows.close()
-        write_variant(folder, spans, frames, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
+        spans.write(folder, options, read_manifest(path, PART_FORMAT)["files"]["names.npy"])
         (folder.parent / LOCK).unlink()  # now, so that a kill between these lines leaves no file
         folder.rename(path / name)
         folder.parent.rmdir()
@@ -305,9 +314,13 @@ def partial_of(path: Path) -> Path:
 
 def reveal(path: Path) -> None:
     """Give a part that lies complete in its partial folder its name; nothing if there is none."""
+    if (partial_of(path) / MANIFEST).exists():
+        with hold(partial_of(path)):
+            _reveal(path)
+
+
+def _reveal(path: Path) -> None:
     folder = partial_of(path)
-    if not (folder / MANIFEST).exists():
-        return
     for name in (JOURNAL, PLAN, LOCK):
         (folder / name).unlink(missing_ok=True)
     sync_folder(folder)
@@ -327,6 +340,12 @@ def remove_part(path: Path) -> None:
 def _remove(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)  # first: a half-deleted part is no part
     shutil.rmtree(folder)
+
+
+def same_sources(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Tell whether two plans, or a plan and a manifest, are of the same sources read in the same way."""
+    keys = ("form", "layout", "channels", "persons", "split_of", "sources")
+    return all(first.get(key) == second.get(key) for key in keys)
 
 
 def source_digest(scan: Scan) -> str:

@@ -225,7 +225,7 @@ class Own:
         yield Recording(source.name, joints, 0, {"subject": 1})
 
 def make(store, reader):
-    order = generator.Order("ntu60", reader, [], Path(store), "original", 2, progress=False)
+    order = generator.Order("ntu60", reader, [], "original", generator.Request(Path(store), jobs=2, progress=False))
     return generator.generate(order)
 """
 

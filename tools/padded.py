@@ -30,7 +30,7 @@ def _export(options: argparse.Namespace) -> int:
     parts = [open_part(store / name, variant) for name in _parts_of(options.benchmark)]
     for path in export(parts, load_benchmark(options.benchmark), options.out):
         print(path)
-    cut = sum(part.manifest["longer"] for part in parts)
+    cut = sum(int((part.recorded_frames > PADDED_FRAMES).sum()) for part in parts)
     if cut:
         print(f"cut to their first {PADDED_FRAMES} frames: {cut}")
     return 0

@@ -15,7 +15,7 @@ from utils.errors import UserError
 UNKNOWN = -1  # a label or an integer column that the source does not state
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """A raw file, or one `item` of a file that holds many."""
 
