@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / "configs"
+TAGS = ("name", "form")  # keys that choose among sections: another choice replaces all of its keys
 STREAM_LETTERS = "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
 
 
@@ -32,6 +33,19 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 
+Positive = Annotated[int, Field(ge=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Growth = Annotated[float, Field(gt=0)]
+Hops = Annotated[int, Field(ge=0, le=10)]
+
+
+class HoldOut(Section):
+    """Which clips are held out: those with one of `values` in a column."""
+
+    column: Literal["subject", "camera", "setup", "replication"]
+    values: tuple[int, ...] = Field(min_length=1)
+
+
 class NtuData(Section):
     """NTU RGB+D skeletons and data sets of the same form."""
 
@@ -43,9 +57,8 @@ class NtuData(Section):
         description="which clips train, which evaluate, and the classes (dataset/benchmarks.yaml)"
     )
     variant: Literal["original", "transformed"] = Field(description="the per-clip function whose result is stored")
-    validation: tuple[int, ...] = Field(
-        default=(),
-        description="training subjects held out to choose the best epoch on; empty: chosen on eval",
+    validation: HoldOut | None = Field(
+        default=None, description="training clips held out to choose the best epoch on; none: chosen on eval"
     )
 
     @property
@@ -88,12 +101,12 @@ class EfficientGCN(Section):
     )
     activation: Literal["relu", "relu6", "hswish", "swish"] = Field(description="of all layers")
     stem_channels: int = Field(ge=1, description="channels before the first block; never scaled")
-    blocks: tuple[tuple[int, int, float], ...] = Field(
+    blocks: tuple[tuple[Positive, Positive, Annotated[float, Field(ge=0)]], ...] = Field(
         min_length=1, description="channels, stride, depth; before scaling"
     )
     fusion_stage: int = Field(ge=0, description="blocks before the input branches are joined")
-    kernel: tuple[int, int] = Field(description="temporal window in frames (odd), largest hop distance")
-    scale: tuple[float, float] = Field(description="growth of channels and depth per step of size")
+    kernel: tuple[Positive, Hops] = Field(description="temporal window in frames (odd), largest hop distance")
+    scale: tuple[Growth, Growth] = Field(description="growth of channels and depth per step of size")
     expand_ratio: int = Field(ge=0, description="of Sep; 0: no expansion")
     reduct_ratio: int = Field(ge=1, description="of SG, Bottleneck and the attentions stja and pa")
     drop_prob: float = Field(ge=0, lt=1, description="before the classifier")
@@ -108,6 +121,11 @@ class EfficientGCN(Section):
         """The name in tables, logs and run folders."""
         return f"{self.name}-{self.size}"
 
+    @property
+    def label(self) -> str:
+        """The name in a table of experiments."""
+        return f"{self.title} {self.layer}"
+
     def arguments(self) -> dict[str, Any]:
         """What the network's class takes from its section."""
         return {key: value for key, value in self if key != "name"}
@@ -121,6 +139,12 @@ class EfficientGCN(Section):
         return self
 
 
+class CrossEntropy(Section):
+    """Cross-entropy of the softmax."""
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+
+
 class Sgd(Section):
     """Stochastic gradient descent."""
 
@@ -130,13 +154,19 @@ class Sgd(Section):
     nesterov: bool = Field(default=False, description="look ahead along the momentum")
     weight_decay: float = Field(default=0.0, ge=0, description="of all trainable parameters")
 
+    @model_validator(mode="after")
+    def _looks_along_something(self) -> "Sgd":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
 
 class Adam(Section):
     """Adam; AdamW decouples the weight decay."""
 
     name: Literal["Adam", "AdamW"]
     lr: float = Field(gt=0, description="base rate, which the schedule scales")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="decay of the two moments")
+    betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), description="decay of the two moments")
     weight_decay: float = Field(default=0.0, ge=0, description="of all trainable parameters")
 
 
@@ -152,7 +182,14 @@ class Step(Section):
 
     name: Literal["step"]
     warmup_epochs: int = Field(ge=0, description="epochs until the full rate")
-    milestones: tuple[int, ...] = Field(min_length=1, description="epochs, ascending")
+    milestones: tuple[Positive, ...] = Field(min_length=1, description="epochs, ascending")
+
+    @field_validator("milestones")
+    @classmethod
+    def _ascends(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError(f"milestones must ascend, got {list(value)}")
+        return value
 
 
 Optimizer = Annotated[Union[Sgd, Adam], Field(discriminator="name")]  # noqa: UP007 - pydantic reads it
@@ -165,11 +202,11 @@ class Train(Section):
     epochs: int = Field(ge=1, description="passes over the training clips")
     batch_size: int = Field(ge=1, description="clips a step; the last incomplete batch is dropped")
     accumulate: int = Field(default=1, ge=1, description="pieces that a batch is computed in, to save memory")
-    loss: Literal["cross_entropy"] = Field(default="cross_entropy", description="per clip, then averaged")
+    loss: CrossEntropy = Field(default=CrossEntropy(), description="per clip, then averaged")
     optimizer: Optimizer
     schedule: Schedule
     clip_norm: float | None = Field(default=None, gt=0, description="gradient norm is clipped to this")
-    seed: int = Field(default=1, description="of initial weights, order, augmentation and dropout")
+    seed: int = Field(default=1, ge=0, le=2**32 - 1, description="of initial weights, order, augmentation and dropout")
 
 
 class Test(Section):
@@ -305,7 +342,7 @@ def _same_choice(old: Any, new: Any) -> TypeGuard[dict[str, Any]]:
     """Tell whether both are mappings, and `new` does not name another choice than `old`."""
     if not isinstance(old, dict) or not isinstance(new, Mapping):
         return False
-    return "name" not in old or new.get("name", old["name"]) == old["name"]
+    return all(tag not in old or new.get(tag, old[tag]) == old[tag] for tag in TAGS)
 
 
 def _parse_override(text: str) -> dict[str, Any]:
@@ -384,7 +421,7 @@ def _walk(section: type[Section], loc: Sequence[int | str]) -> tuple[list[str], 
     sections = here = [section]
     for place in loc:
         field = next((each.model_fields[place] for each in here if place in each.model_fields), None)
-        tagged = [each for each in here if place in get_args(_annotation(each, "name"))]
+        tagged = [each for each in here if any(place in get_args(_annotation(each, tag)) for tag in TAGS)]
         sections = tagged or here
         here = tagged if tagged else _sections_in(field.annotation) if field else here
         if not tagged:

@@ -98,10 +98,10 @@ def generate_experiment(config: Config, request: Request) -> bool:
     bad = [manifest for manifest in manifests if too_many_refused(manifest, strict=request.strict)]
     for manifest in bad:
         refused, count = len(manifest["refused"]), manifest["sources"]["count"]
-        limit = (
-            "--strict tolerates none" if request.strict else f"{TOLERATED_FILES} or {TOLERATED_SHARE:.0%} are tolerated"
+        limit = "none with --strict" if request.strict else f"{TOLERATED_FILES} or {TOLERATED_SHARE:.0%}"
+        request.say(
+            f"Part {manifest['part']}: {refused} of {count} sources were refused; tolerated: {limit}; exit code 1"
         )
-        request.say(f"Part {manifest['part']}: {refused} of {count} sources were refused, but {limit}; exit code 1")
     return not bad
 
 

@@ -8,6 +8,7 @@ python main.py -l                        list all experiments
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
 LATER = {"-ex": "export", "-v": "pictures and report", "-i": "inference"}
 
 
-# Flags that mean something to these actions only: given with another one they are refused, not ignored.
-ONLY_WITH = {
-    "generate_data": ("raw", "jobs", "force", "strict", "padded", "from_padded"),
-    "extract": ("clips",),
-    "evaluate, extract": ("out",),
-    "train": ("init_head",),
-    "train, evaluate, extract": ("pretrained_path",),
-    "train, generate_data, evaluate, extract": ("set", "seed"),
+# What each flag goes with: given with another action it is refused, not ignored. No action means training.
+ACTIONS = {"-gd": "generate_data", "-e": "evaluate", "-xf": "extract", "-r": "resume"}
+RUNS = ("training", "-r", "-e", "-xf")
+GOES_WITH = {
+    **dict.fromkeys(("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded"), ("-gd",)),
+    **dict.fromkeys(("--work_dir", "--gpus", "--deterministic", "--debug"), RUNS),
+    "--pretrained_path": ("training", "-e", "-xf"),
+    "--init-head": ("training",),
+    "--seed": ("training",),
+    "--set": ("training", "-gd", "-e", "-xf"),
+    "--out": ("-e", "-xf"),
+    "--clips": ("-xf",),
 }
 
 
@@ -105,14 +110,16 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 
 def _refuse_idle_flags(options: argparse.Namespace) -> None:
-    actions = ("generate_data", "evaluate", "extract", "resume")
-    action = next((each for each in actions if getattr(options, each) not in (None, False)), "train")
-    for allowed, flags in ONLY_WITH.items():
-        given = [flag for flag in flags if getattr(options, flag) not in (None, False, [])]
-        if given and action not in allowed.split(", "):
-            raise UserError(f"--{given[0].replace('_', '-')} has no effect with {action}; it goes with {allowed}")
+    action = next((flag for flag, name in ACTIONS.items() if _given(options, name)), "training")
+    for flag, actions in GOES_WITH.items():
+        if action not in actions and _given(options, flag.lstrip("-").replace("-", "_")):
+            raise UserError(f"{flag} has no effect with {action}; it goes with {', '.join(actions)}")
     if options.init_head and not options.pretrained_path:
         raise UserError("--init-head has no effect without -pp FILE")
+
+
+def _given(options: argparse.Namespace, name: str) -> bool:
+    return getattr(options, name) not in (None, False, [])
 
 
 def _generate(config: Config, options: argparse.Namespace) -> int:
@@ -146,40 +153,52 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         deterministic=options.deterministic,
         debug=options.debug,
     )
-    try:
-        return _act(config, machine, options)
-    except Interrupted as signal:
-        if options.evaluate or options.extract:
-            return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
-        return say(f"stopped by {signal}; all is saved; go on with: {_again(options, '-r')}", signal.exit_code)
-    except KeyboardInterrupt:  # a second Ctrl-C
-        return say("stopped at once; -r goes on from the last checkpoint, if there is one yet", 130)
+    if options.evaluate or options.extract:
+        return _score(config, machine, options)
+    return _train(config, machine, options)
 
 
-def _act(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
+def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
     import initializer
     import processor
 
-    weights = options.pretrained_path
-    if options.evaluate:
-        processor.run_evaluation(initializer.prepare_evaluation(config, machine, weights), options.out)
-    elif options.extract:
-        run = initializer.prepare_evaluation(config, machine, weights, options.extract)
-        processor.run_extraction(run, options.extract, options.clips or (), options.out)
-    elif options.resume is not None:
-        processor.train(initializer.prepare_resume(config, machine, options.resume or None))
+    run = initializer.prepare_evaluation(config, machine, options.pretrained_path, options.extract or "eval")
+    try:
+        if options.evaluate:
+            processor.run_evaluation(run, options.out)
+        else:
+            processor.run_extraction(run, options.extract, options.clips or (), options.out)
+    except Interrupted as signal:
+        return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
+    return 0
+
+
+def _train(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
+    import initializer
+    import processor
+
+    if options.resume is None:
+        weights, init_head = options.pretrained_path, options.init_head
+        run = initializer.prepare_training(config, machine, weights, init_head=init_head)
     else:
-        processor.train(initializer.prepare_training(config, machine, weights, init_head=options.init_head))
+        run = initializer.prepare_resume(config, machine, options.resume or None)
+    try:
+        processor.train(run)
+    except Interrupted as signal:
+        again = _again(options, "-r", str(run.folder.path))
+        return say(f"stopped by {signal}; all is saved; go on with: {again}", signal.exit_code)
+    except KeyboardInterrupt:  # a second Ctrl-C
+        return say("stopped at once; -r goes on from the last checkpoint, if there is one yet", 130)
     return 0
 
 
 def _again(options: argparse.Namespace, *words: str) -> str:
-    """Return the command that goes on from here, on the same experiment, store and work folder."""
-    line = ["python main.py", "-c", options.config, *words]
-    line += ["-db"] if options.debug else []
-    for flag, value in (("--store", options.store), ("-w", options.work_dir)):
-        line += [flag, str(value)] if value else []
-    return " ".join(line)
+    """Return the command that goes on from here: the same experiment, store and device."""
+    line = ["python", "main.py", "-c", options.config, *words]
+    line += ["--store", str(options.store)] if options.store else []
+    line += ["-g", *options.gpus] if options.gpus else []
+    line += ["--deterministic"] if options.deterministic else []
+    return shlex.join(line)
 
 
 def _device(gpus: Sequence[str] | None) -> str | None:
@@ -197,7 +216,7 @@ def _list(options: argparse.Namespace) -> int:
         published = ", ".join(f"{each.value:.1f}" for each in config.published) or "-"
         best = best_run(work_dir / config.title)
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
-        rows.append((number, f"{config.model.title} {config.model.layer}", config.data.benchmark, published, *own))
+        rows.append((number, config.model.label, config.data.benchmark, published, *own))
     print(table(rows))
     return 0
 

@@ -35,8 +35,6 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
     @property
     def names(self) -> np.ndarray: ...
-    @property
-    def num_clips(self) -> int: ...
 
 
 class TrainBatches(Batches, Protocol):
@@ -69,6 +67,18 @@ class Progress:
     seconds: float = 0.0  # spent before the latest start
     best: dict[str, float] | None = None  # figures of the best epoch so far
     latest: dict[str, float] | None = None  # figures of the latest evaluation
+    concluded: bool = False  # nothing is left to do
+
+    def count(self, loss: float, correct: int, clips: int) -> None:
+        """Add a step to the epoch's figures."""
+        self.loss += loss
+        self.correct += correct
+        self.clips += clips
+
+    def finish_epoch(self) -> None:
+        """Start the next epoch's figures."""
+        self.epoch += 1
+        self.correct, self.clips, self.loss = 0, 0, 0.0
 
 
 @dataclass
@@ -100,6 +110,11 @@ class Run:
     show_progress: bool = True
     events: Any = None  # a TensorBoard writer
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
     @property
     def chosen_on(self) -> str:
@@ -139,12 +154,13 @@ def train(run: Run) -> None:
             train_epoch(run)
             save(run)
             evaluation = _evaluate_epoch(run) if recipe.evaluates(progress.epoch + 1) else None
-            progress.epoch += 1
             run.folder.add_metrics(_epoch_line(run, evaluation))
-            progress.correct, progress.clips, progress.loss = 0, 0, 0.0
+            progress.finish_epoch()
             batches.start_epoch()
             save(run)
         _conclude(run)
+        progress.concluded = True
+        save(run)
     finally:
         run.close()
 
@@ -222,9 +238,7 @@ class _Window:
 
     def _count(self, step: int, loss: float, correct: int, clips: int, bar: "tqdm[Batch]") -> None:
         run, (recipe, progress, batches) = self.run, _training(self.run)
-        progress.loss += loss
-        progress.correct += correct
-        progress.clips += clips
+        progress.count(loss, correct, clips)
         rate = recipe.base_lr * recipe.schedule(step + 1)  # the next step's, as the original prints
         figures = f"Loss: {loss / clips:.4f}, LR: {rate:.4f}"
         if run.show_progress:
@@ -241,7 +255,7 @@ def _not_finite(run: Run, index: Tensor) -> UserError:
     names = run.batches["train"].names[index.numpy()]
     return UserError(
         f"epoch {run.progress.epoch + 1}: the loss of {', '.join(map(str, names[:8]))} is not finite; lower "
-        "train.optimizer.lr or set train.clip_norm, then start anew, or resume the last checkpoint with -r"
+        "train.optimizer.lr or set train.clip_norm, and start anew"
     )
 
 
@@ -253,9 +267,9 @@ def evaluate(run: Run, split: str) -> Evaluation:
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in _shown(run, batches):
         logits = run.model(batch.streams)
-        _refuse_not_finite(logits, batch, batches)
         found.append((logits, batch.labels, run.loss(logits, batch.labels)))
     logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
+    _refuse_not_finite(logits, batches.names)
     scores = score(logits, labels, losses)
     _log_scores(run, scores, time.monotonic() - start)
     columns = {"names": batches.names, "labels": labels.cpu().numpy(), "logits": logits.cpu().numpy()}
@@ -294,7 +308,7 @@ def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
     write = outputs.score_writer(out) if out else None  # a wrong suffix is known before hours of work
     run.log.info("Starting evaluating ...")
     evaluation = evaluate(run, "eval")
-    run.folder.add_metrics({"epoch": 0, "eval": evaluation.scores.figures()})
+    run.folder.add_metrics({"epoch": 0, "checkpoint": run.about["weights"], "eval": evaluation.scores.figures()})
     run.log.info(f"Scores: {evaluation.save(run.folder)}")
     if write:
         write(evaluation.columns)
@@ -328,7 +342,8 @@ def restore(run: Run, content: dict[str, Any]) -> None:
     run.optimizer.load_state_dict(content["optimizer"])
     run.progress = Progress(**content["progress"])
     batches.restore(content["loader"])
-    checkpoint.restore_random_state(content["random"])
+    if not checkpoint.restore_random_state(content["random"], run.device):
+        run.log.info("The run began on another kind of device: what follows is not the same to the bit")
     run.folder.cut_metrics(run.progress.epoch)
 
 
@@ -340,7 +355,7 @@ def _content(run: Run) -> dict[str, Any]:
         "optimizer": run.optimizer.state_dict(),
         "progress": {**asdict(progress), "seconds": run.seconds},
         "loader": batches.state(),
-        "random": checkpoint.random_state(),
+        "random": checkpoint.random_state(run.device),
         **run.about,
     }
 
@@ -365,33 +380,41 @@ def _conclude(run: Run) -> None:
     run.log.info("Finish training!")
     best, latest = run.progress.best, run.progress.latest
     assert best is not None and latest is not None
-    how = "validation subjects" if run.chosen_on == "validation" else "eval, as the field does"
-    run.log.info(f"Best epoch: {best['epoch']:.0f} with {best['top1']:.2%}, chosen on {how}")
-    run.log.info(f"Last epoch: {latest['epoch']:.0f} with {latest['top1']:.2%}")
+    how = "held-out training clips" if run.chosen_on == "validation" else "eval, as the field does"
+    run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, chosen on {how}")
+    run.log.info(f"Last epoch: {latest['epoch']} with {latest['top1']:.2%}")
     if run.chosen_on == "validation":
-        for name, path in (("last", run.folder.last), ("best", run.folder.best)):
-            run.log.info(f"Evaluating the {name} epoch on eval ...")
-            run.model.load_state_dict(read_own(path)["model"], strict=True)
-            final = evaluate(run, "eval")
-            run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": final.scores.figures()})
-        final.save(run.folder)
+        _evaluate_best_and_last(run)
+
+
+def _evaluate_best_and_last(run: Run) -> None:
+    """Evaluate both on eval; the scores that are kept are the best's, the model keeps the last epoch's weights."""
+    for name, path in (("best", run.folder.best), ("last", run.folder.last)):
+        run.log.info(f"Evaluating the {name} epoch on eval ...")
+        run.model.load_state_dict(read_own(path)["model"], strict=True)
+        evaluation = evaluate(run, "eval")
+        figures = evaluation.scores.figures()
+        run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": figures})
+        if name == "best":
+            evaluation.save(run.folder)
 
 
 def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:
     """Return an epoch's figures for `metrics.jsonl`, and hand them to TensorBoard."""
     progress = run.progress
     line: dict[str, Any] = {
-        "epoch": progress.epoch,
+        "epoch": progress.epoch + 1,
         "step": progress.step,
         "train": {"loss": progress.loss / progress.clips, "top1": progress.correct / progress.clips},
     }
     if evaluation is not None:
         line[run.chosen_on] = evaluation.scores.figures()
     if run.events is not None:
-        run.events.add_scalar("train_acc", line["train"]["top1"], progress.step)
+        last = progress.step - 1  # a resumed run drops the events of later steps
+        run.events.add_scalar("train_acc", line["train"]["top1"], last)
         if evaluation is not None:
-            run.events.add_scalar("eval_acc", evaluation.scores.accuracy, progress.step)
-            run.events.add_scalar("eval_loss", evaluation.scores.mean_loss, progress.step)
+            run.events.add_scalar(f"{run.chosen_on}_acc", evaluation.scores.accuracy, last)
+            run.events.add_scalar(f"{run.chosen_on}_loss", evaluation.scores.mean_loss, last)
         run.events.flush()
     return line
 
@@ -405,11 +428,11 @@ def _shown(run: Run, batches: Batches) -> Iterator[Batch]:
         yield batch
 
 
-def _refuse_not_finite(logits: Tensor, batch: Batch, batches: Batches) -> None:
-    bad = ~logits.isfinite().all(dim=1).cpu()
-    if bad.any():
-        names = ", ".join(map(str, batches.names[batch.index[bad].numpy()][:8]))
-        raise UserError(f"{names}: the network's output is not finite; the checkpoint or these clips are damaged")
+def _refuse_not_finite(logits: Tensor, names: np.ndarray) -> None:
+    bad = names[(~logits.isfinite().all(dim=1)).cpu().numpy()]
+    if len(bad):
+        clips = ", ".join(map(str, bad[:8]))
+        raise UserError(f"{clips}: the network's output is not finite; the checkpoint or these clips are damaged")
 
 
 def _log_scores(run: Run, scores: Scores, seconds: float) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Size, Tensor
 
 
 class Augmentation(Protocol):
     """One augmentation of a batch."""
 
-    def draw(self, count: int, generator: Generator) -> Tensor:
-        """Draw what `apply` needs for `count` clips, on the generator's device (the CPU: any device, same numbers)."""
+    def draw(self, shape: Size, generator: Generator) -> Tensor:
+        """Draw what `apply` needs for joints of `shape`, on the CPU: the same numbers for any device."""
 
     def apply(self, joints: Tensor, drawn: Tensor) -> Tensor:
         """Return the augmented joints (N, C, T, V, M)."""
@@ -27,9 +27,9 @@ class Rotate:
 
     degrees: float
 
-    def draw(self, count: int, generator: Generator) -> Tensor:
+    def draw(self, shape: Size, generator: Generator) -> Tensor:
         """Return angles (N,), radians."""
-        return (torch.rand(count, generator=generator) * 2 - 1) * math.radians(self.degrees)
+        return (torch.rand(shape[0], generator=generator) * 2 - 1) * math.radians(self.degrees)
 
     def apply(self, joints: Tensor, drawn: Tensor) -> Tensor:
         """Turn (N, 3, T, V, M) by `drawn` (N,); zeros stay zero."""

@@ -78,20 +78,22 @@ class Clips:
         self.table = table
         picks = list(zip(parts, chosen, strict=True))
         self.names = np.concatenate([part.names[index] for part, index in picks])
-        self.labels = torch.from_numpy(np.concatenate([part.labels[index] for part, index in picks]))
+        self.labels = torch.from_numpy(np.concatenate([part.labels[index] for part, index in picks])).to(table.device)
         spans = [
             part.spans[index, :persons] + np.array([start, 0, 0, 0])
             for (part, index), start in zip(picks, table.starts, strict=True)
         ]
-        self._spans = torch.from_numpy(np.concatenate(spans))  # (N, M, 4)
-        self._frames = torch.from_numpy(np.concatenate([part.frames[index] for part, index in picks]))
+        place = table.device if table.resident is not None else torch.device("cpu")  # where rows are looked up
+        self._spans = torch.from_numpy(np.concatenate(spans)).to(place)  # (N, M, 4)
+        self._frames = torch.from_numpy(np.concatenate([part.frames[index] for part, index in picks])).to(place)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def joints(self, index: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Return the first `frames` frames of clips `index` (N,) as (N, C, T, V, M), and their lengths (N, M)."""
-        spans, t = self._spans[index], torch.arange(frames)
+        index = index.to(self._spans.device, non_blocking=True)
+        spans, t = self._spans[index], torch.arange(frames, device=index.device)
         row, first, count, loop = (spans[..., column, None] for column in (ROW, FIRST, COUNT, LOOP))  # (N, M, 1)
         since = t - first  # (N, M, T)
         inside = (count > 0) & (since >= 0) & ((since < count) | (loop == 1))
@@ -131,17 +133,12 @@ class Loader:
         """(N,) names that `Batch.index` points to."""
         return self.clips.names
 
-    @property
-    def num_clips(self) -> int:
-        """Clips an epoch."""
-        return len(self.clips)
-
     def __iter__(self) -> Iterator[Batch]:
         for index in torch.arange(len(self.clips)).split(self.batch_size):
             yield self._batch(*self.clips.joints(index, self.pipeline.frames), index)
 
     def _batch(self, joints: Tensor, lengths: Tensor, index: Tensor) -> Batch:
-        labels = self.clips.labels[index].to(joints.device)
+        labels = self.clips.labels[index.to(joints.device, non_blocking=True)]
         return Batch(self.pipeline.streams(joints), labels, index, lengths)
 
 
@@ -165,11 +162,6 @@ class TrainLoader(Loader):
         """Batches an epoch."""
         return len(self.clips) // self.batch_size
 
-    @property
-    def num_clips(self) -> int:
-        """Clips an epoch."""
-        return len(self) * self.batch_size
-
     def start_epoch(self) -> None:
         """Begin a new order."""
         self._at, self._epoch_order = 0, self._order.get_state()
@@ -183,7 +175,7 @@ class TrainLoader(Loader):
             self._at += 1
             joints, lengths = self.clips.joints(index, self.pipeline.frames)
             for augmentation in self.pipeline.augment:
-                drawn = augmentation.draw(len(index), self._augment)
+                drawn = augmentation.draw(joints.shape, self._augment)
                 joints = augmentation.apply(joints, drawn.to(joints.device))
             yield self._batch(joints, lengths, index)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,8 +20,10 @@ from initializer.network import build_model, build_optimizer, build_recipe
 from initializer.weights import import_weights, log_import, refuse_other_input
 from loss import LOSSES
 from processor import Batches, Run, restore
-from utils import cost, environment, logs
+from utils import environment, logs
 from utils.checkpoint_import import read_own
+from utils.cost import Cost, measure
+from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.run_folder import EVALUATION, RunFolder
 
@@ -31,15 +34,16 @@ DEBUG_EPOCHS = 2  # with -db
 
 def prepare_training(config: Config, machine: Machine, weights: Path | None = None, *, init_head: bool = False) -> Run:
     """Return a run that trains `config` from the start, in a new folder, with initial `weights` if given."""
-    if machine.debug:
-        config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
     if weights:
         refuse_missing(weights, config, machine)
+    if machine.debug:
+        config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
     stage = _Stage.set_up(config, machine, SPLITS)
     loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
+    optimizer = build_optimizer(config.train.optimizer, stage.model)
     run = stage.open(RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}"))
     run.folder.hold()
-    stage.make_trainable(run)
+    stage.make_trainable(run, optimizer)
     if weights and loaded:
         log_import(run.log, weights, loaded)
     return run
@@ -48,16 +52,20 @@ def prepare_training(config: Config, machine: Machine, weights: Path | None = No
 def prepare_resume(config: Config, machine: Machine, name: str | None = None) -> Run:
     """Return the newest unfinished run of this experiment (or the one called `name`), as it was when last saved.
 
-    The run's own configuration holds. Raises `UserError` if there is nothing to resume.
+    The run's own configuration holds. Raises `UserError` if there is nothing to resume, if it is still going on, or if
+    its data are not there any more.
     """
     folder = unfinished(config, machine, name)
-    folder.hold()  # before anything is written or read: it may still be going on
+    folder.hold()
     stage = _Stage.set_up(configs.load(str(folder.path / "config.yaml")), machine, SPLITS)
     content = read_own(folder.last)
+    if content["data"] != stage.data.checksums:
+        raise UserError(f"{folder.path}: trained on other data than {machine.store} holds; give its own --store DIR")
     run = stage.open(folder)
-    stage.make_trainable(run, from_step=content["progress"]["step"])
-    restore(run, content)
+    optimizer = build_optimizer(stage.config.train.optimizer, stage.model)
+    stage.make_trainable(run, optimizer, from_step=content["progress"]["step"])
     run.log.info(f"Loading checkpoint {folder.last}")
+    restore(run, content)
     run.log.info(f"Start epoch: {run.progress.epoch + 1}, step: {run.progress.step}")
     return run
 
@@ -71,6 +79,7 @@ def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, s
     loaded = import_weights(stage.model, weights, config)
     refuse_other_input(weights, loaded, config)
     run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
+    run.about["weights"] = str(weights)
     log_import(run.log, weights, loaded)
     return run
 
@@ -84,6 +93,7 @@ class _Stage:
     data: Data
     batches: dict[str, Batches]
     model: nn.Module
+    cost: Cost
 
     @classmethod
     def set_up(cls, config: Config, machine: Machine, splits: Sequence[str]) -> "_Stage":
@@ -92,47 +102,55 @@ class _Stage:
         trains = set(splits) == set(SPLITS)
         batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
         torch.manual_seed(config.train.seed)
-        model = build_model(config, len(data.benchmark.classes)).to(data.device)
-        return cls(config, machine, data, dict(batches), model)
+        try:
+            model = build_model(config, len(data.benchmark.classes))
+            cost = measure(model, (1, *data_shape(config, data)))
+        except (ValueError, RuntimeError) as error:  # a choice of sizes that no network has
+            raise UserError(f"model: these values do not fit together ({str(error).splitlines()[0]})") from error
+        return cls(config, machine, data, dict(batches), model.to(data.device), cost)
 
     def open(self, folder: RunFolder) -> Run:
         """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
         config, data = self.config, self.data
-        folder.describe(config.to_yaml(), {**environment.describe(data.device, sys.argv), "parts": data.checksums})
+        surroundings = environment.describe(data.device, sys.argv)
+        folder.describe(config.to_yaml(), {**surroundings, "parts": data.checksums})
         run = Run(
             model=self.model,
-            loss=LOSSES[config.train.loss],
+            loss=LOSSES[config.train.loss.name],
             batches=self.batches,
             folder=folder,
             log=logs.start(folder.log),
-            about={"config": json.loads(config.model_dump_json()), "classes": list(data.benchmark.classes)},
+            about={
+                "config": json.loads(config.model_dump_json()),
+                "classes": list(data.benchmark.classes),
+                "data": data.checksums,
+            },
             stop=StopRequest().listen(),
             show_progress=self.machine.show_progress,
         )
-        self._introduce(run)
+        self._introduce(run, surroundings)
         return run
 
-    def make_trainable(self, run: Run, from_step: int | None = None) -> None:
+    def make_trainable(self, run: Run, optimizer: torch.optim.Optimizer, from_step: int | None = None) -> None:
         """Add what training needs; events behind `from_step` are dropped."""
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and only training needs it
 
         recipe = self.config.train
-        run.optimizer = build_optimizer(recipe.optimizer, run.model)
+        run.optimizer = optimizer
         run.recipe = build_recipe(self.config, len(run.batches["train"]))
         run.events = SummaryWriter(str(run.folder.path), purge_step=from_step)
         run.log.info(f"Optimizer: {recipe.optimizer.name} {recipe.optimizer.model_dump(exclude={'name'})}")
         run.log.info(f"LR_Scheduler: {recipe.schedule.name} {recipe.schedule.model_dump(exclude={'name'})}")
-        run.log.info(f"Loss function: {recipe.loss}")
+        run.log.info(f"Loss function: {recipe.loss.name}")
 
-    def _introduce(self, run: Run) -> None:
+    def _introduce(self, run: Run, surroundings: dict[str, Any]) -> None:
         config, data, say = self.config, self.data, run.log.info
-        shape = data_shape(config, data)
-        on_gpu = data.device.type == "cuda"
         say(f"Saving folder path: {run.folder.path}")
-        say(f"Using {environment.device_name(data.device)}" if on_gpu else "Using CPU!")
+        say(f"Using {surroundings['device']}" if data.device.type == "cuda" else "Using CPU!")
+        say(", ".join(f"{key} {surroundings[key]}" for key in ("python", "torch", "numpy", "threads", "commit")))
         say(f"Dataset: {data.benchmark.name} ({data.counts})")
         say(f"Batch size: train-{config.train.batch_size}, eval-{config.test.batch_size}")
-        say(f"Data shape (branch, channel, frame, joint, person): {shape}")
+        say(f"Data shape (branch, channel, frame, joint, person): {data_shape(config, data)}")
         say(f"Number of action classes: {len(data.benchmark.classes)}")
         say(f"Model: {config.model.title} {config.model.arguments()}")
-        say(cost.measure(self.model, (1, *shape)).describe())
+        say(self.cost.describe())

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from config import Config
+from config import Config, HoldOut
 from dataset.augment import AUGMENTATIONS
 from dataset.layouts import Layout, load_layout
 from dataset.loader import Clips, FrameTable, Loader, Pipeline, TrainLoader
@@ -46,15 +46,15 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
-    if "eval" in chosen and "train" in chosen:  # to train; extraction of `train` wants all of it
-        chosen |= _hold_out(config, parts, chosen["train"])
+    if config.data.validation and set(splits) == set(SPLITS):  # to train; extraction of `train` wants all of it
+        chosen |= _hold_out(config.data.validation, parts, chosen["train"])
+        counts += f", {sum(map(len, chosen['validation']))} of train held out to validate"
     if machine.debug:
         chosen = {split: _first(picks, DEBUG_CLIPS) for split, picks in chosen.items()}
+        counts += f"; at most {DEBUG_CLIPS} of each with -db"
     for split, picks in chosen.items():
-        if not sum(map(len, picks)):
-            raise UserError(
-                f"{machine.store}: {benchmark.name} has no clips to {split} with; see the part's manifest.json"
-            )
+        if not any(map(len, picks)):
+            raise UserError(f"{machine.store}: the {split} split of {benchmark.name} is empty; its clips: {counts}")
     clips = {split: Clips(table, parts, picks, config.input.persons) for split, picks in chosen.items()}
     checksums = {part.path.name: part.checksum for part in parts}
     return Data(benchmark, layout, device, clips, counts, checksums)
@@ -76,13 +76,9 @@ def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
         )
 
 
-def _hold_out(config: Config, parts: Sequence[Part], train: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """Return train without, and validation with, the clips of `data.validation` subjects."""
-    if not config.data.validation:
-        return {}
-    held = [
-        np.isin(part.column("subject")[index], config.data.validation) for part, index in zip(parts, train, strict=True)
-    ]
+def _hold_out(rule: HoldOut, parts: Sequence[Part], train: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """Return train without, and validation with, the clips that `rule` holds out."""
+    held = [np.isin(part.column(rule.column)[index], rule.values) for part, index in zip(parts, train, strict=True)]
     return {
         "train": [index[~out] for index, out in zip(train, held, strict=True)],
         "validation": [index[out] for index, out in zip(train, held, strict=True)],
@@ -113,7 +109,7 @@ def make_loader(config: Config, data: Data, split: str, *, trains: bool) -> Load
     streams = partial(build_streams, letters=config.input.streams, centre=data.layout.centre, parents=parents)
     if not trains:
         return Loader(data.splits[split], Pipeline(config.input.frames, streams), config.test.batch_size)
-    augmentations = [AUGMENTATIONS[each.name](each.degrees) for each in config.input.augment]
+    augmentations = [AUGMENTATIONS[each.name](**each.model_dump(exclude={"name"})) for each in config.input.augment]
     pipeline = Pipeline(config.input.frames, streams, augmentations)
     return TrainLoader(data.splits[split], pipeline, config.train.batch_size, config.train.seed)
 

@@ -15,8 +15,6 @@ from initializer.network import build_model
 from utils.checkpoint_import import ImportedCheckpoint, describe_mismatch, read_checkpoint, temporal_layer_of
 from utils.errors import UserError
 
-HEAD = "classifier."  # keys of the layers that depend on the number of classes
-
 
 @dataclass(frozen=True)
 class Loaded:
@@ -35,9 +33,8 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
     """
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
-    head = [
-        key for key in expected if key.startswith(HEAD) and key in state and state[key].shape != expected[key].shape
-    ]
+    fitting = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
+    head = [key for key in expected if key.startswith(str(model.head)) and key in state and key not in fitting]
     if head and init_head:
         state |= {key: expected[key] for key in head}
     mismatch = describe_mismatch(expected, state)
@@ -77,9 +74,9 @@ def _why_unfit(
     what = (
         f"has {found} layers, but {config.number} has {wanted}" if found != wanted else f"does not fit {config.number}"
     )
-    fitting = _numbers_that_fit(imported.state, config.data.benchmark)
-    if fitting:
-        return f"{what}; it fits {', '.join(fitting)}"
+    numbers = _numbers_that_fit(imported.state, config.data.benchmark)
+    if numbers:
+        return f"{what}; it fits {', '.join(numbers)}"
     return f"{what} ({mismatch})" + ("; --init-head trains a new head for other classes" if other_head else "")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model.layers import Layer, pointwise_conv
+from model.layers import Layer, pointwise_conv, reduced
 
 CHANNEL_REDUCTION = 4  # of the channel attention, whatever the config's reduct_ratio
 FRAME_WINDOW = 9  # frames that the frame attention looks at
@@ -37,7 +37,7 @@ class JointFrameAttention(Attention):
 
     def __init__(self, channels: int, options: AttentionOptions) -> None:
         super().__init__(channels, options)
-        inner = channels // options.reduct_ratio
+        inner = reduced(channels, options.reduct_ratio)
         self.fcn = nn.Sequential(
             pointwise_conv(channels, inner, bias=options.bias), nn.BatchNorm2d(inner), nn.Hardswish()
         )
@@ -60,7 +60,7 @@ class PartAttention(Attention):
         super().__init__(channels, options)
         if options.parts is None:
             raise ValueError("attention 'pa' weighs body parts, and this skeleton layout names none")
-        inner, self.num_parts = channels // options.reduct_ratio, len(options.parts)
+        inner, self.num_parts = reduced(channels, options.reduct_ratio), len(options.parts)
         self.joints = nn.Parameter(part_of_joints(options.parts), requires_grad=False)  # (V,) part of each joint
         self.fcn = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
@@ -80,7 +80,7 @@ class ChannelAttention(Attention):
 
     def __init__(self, channels: int, options: AttentionOptions) -> None:
         super().__init__(channels, options)
-        inner = channels // CHANNEL_REDUCTION
+        inner = reduced(channels, CHANNEL_REDUCTION)
         self.fcn = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             pointwise_conv(channels, inner, bias=True),

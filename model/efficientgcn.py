@@ -61,6 +61,7 @@ class EfficientGCN(nn.Module):
     """
 
     persons_independent = True  # until the mean over persons
+    head = "classifier."  # keys of what depends on the number of classes
 
     def __init__(  # noqa: PLR0913 - one argument per key of the config
         self,

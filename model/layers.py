@@ -45,3 +45,10 @@ def pointwise_conv(in_channels: int, out_channels: int, *, bias: bool, stride: i
 def normalised(conv: nn.Conv2d) -> nn.Sequential:
     """Return `conv` followed by the normalisation of its output; their keys are `0` and `1`."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
+
+
+def reduced(channels: int, ratio: int) -> int:
+    """Return the inner channels of a bottleneck; ValueError if there would be none."""
+    if channels < ratio:
+        raise ValueError(f"{channels} channels cannot be reduced {ratio} times")
+    return channels // ratio

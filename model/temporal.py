@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from model.layers import Layer, Zero, normalised, pointwise_conv, temporal_conv
+from model.layers import Layer, Zero, normalised, pointwise_conv, reduced, temporal_conv
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TemporalBottleneck(TemporalLayer):
 
     def __init__(self, channels: int, stride: int, options: TemporalOptions) -> None:
         super().__init__(channels, stride, options)
-        inner, bias = channels // options.reduct_ratio, options.bias
+        inner, bias = reduced(channels, options.reduct_ratio), options.bias
         self.reduct_conv = normalised(pointwise_conv(channels, inner, bias=bias))
         self.conv = normalised(temporal_conv(inner, options.window, stride, bias=bias))
         self.expand_conv = normalised(pointwise_conv(inner, channels, bias=bias))
@@ -112,7 +112,7 @@ class TemporalSandGlass(TemporalLayer):
 
     def __init__(self, channels: int, stride: int, options: TemporalOptions) -> None:
         super().__init__(channels, stride, options)
-        inner, bias, window = channels // options.reduct_ratio, options.bias, options.window
+        inner, bias, window = reduced(channels, options.reduct_ratio), options.bias, options.window
         self.depth_conv1 = normalised(temporal_conv(channels, window, 1, bias=bias, depthwise=True))
         self.point_conv1 = normalised(pointwise_conv(channels, inner, bias=bias))
         self.point_conv2 = normalised(pointwise_conv(inner, channels, bias=bias))

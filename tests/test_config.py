@@ -93,13 +93,13 @@ def test_everything_else_is_as_the_authors_train(number):
     assert found.train.seed == 1
     assert found.train.optimizer == config.Sgd(name="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
     assert found.train.schedule == config.Cosine(name="cosine", warmup_epochs=10)
-    assert (found.train.accumulate, found.train.clip_norm, found.train.loss) == (1, None, "cross_entropy")
+    assert (found.train.accumulate, found.train.clip_norm, found.train.loss.name) == (1, None, "cross_entropy")
     model = found.model
     assert (model.attention, model.activation, model.stem_channels, model.fusion_stage) == ("stja", "swish", 64, 2)
     assert model.blocks == ((48, 1, 0.5), (24, 1, 0.5), (64, 2, 1), (128, 2, 1))
     assert (model.kernel, model.scale, model.drop_prob) == ((5, 2), (1.2, 1.35), 0.25)
     assert (model.bias, model.learn_edges, model.residual) == (True, True, True)
-    assert found.data.validation == ()
+    assert found.data.validation is None
 
 
 def test_published_figures_are_those_of_the_fact_sheet(shared):
@@ -162,7 +162,7 @@ def names(section, field):
         (choices(config.EfficientGCN, "layer"), TEMPORAL_LAYERS),
         (choices(config.EfficientGCN, "attention"), ATTENTIONS),
         (choices(config.EfficientGCN, "activation"), ACTIVATIONS),
-        (choices(config.Train, "loss"), LOSSES),
+        (choices(config.CrossEntropy, "name"), LOSSES),
         (names(config.Train, "schedule"), SCHEDULES),
         (names(config.Input, "augment"), AUGMENTATIONS),
     ],
@@ -321,7 +321,7 @@ def test_naming_another_choice_drops_what_belonged_to_the_old_one(write):
         ("model.layer=Sep", "model.layer", "Sep"),
         ("input.streams=BJ", "input.streams", "JB"),
         ("input.streams=VBJ", "input.streams", "JVB"),
-        ("data.validation=[1, 2]", "data.validation", (1, 2)),
+        ("data.validation={column: subject, values: [1, 2]}", "data.validation.values", (1, 2)),
         ("model.kernel=[9, 1]", "model.kernel", (9, 1)),
         ("test={batch_size: 4}", "test.batch_size", 4),
     ],

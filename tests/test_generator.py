@@ -455,3 +455,11 @@ def test_a_wrong_order_gives_one_line(tmp_path, raw, command, arguments, message
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_raw_folder_does_not_cost_the_part_that_force_would_replace(tmp_path, write_raw, generate, tree):
+    generate("2001", tmp_path / "store", write_raw(tmp_path / "raw", 5))
+    before = tree(tmp_path / "store")
+    with pytest.raises(UserError, match="no such folder"):
+        generate("2001", tmp_path / "store", tmp_path / "typo", force=True)
+    assert tree(tmp_path / "store") == before

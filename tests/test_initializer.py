@@ -158,7 +158,7 @@ def same(model, state):
 
 def test_without_any_run_evaluation_says_what_to_type(machine, load):
     with pytest.raises(
-        UserError, match="no run with a best checkpoint yet; train with -c 2001, or give one with -pp FILE"
+        UserError, match="no run of 2001 has a best checkpoint yet; train with -c 2001, or give one with -pp FILE"
     ):
         initializer.prepare_evaluation(load(), machine, None)
 
@@ -174,7 +174,7 @@ def test_initial_weights_are_loaded_strictly(machine, load, trained):
     log = run.folder.log.read_text()
     assert f"loaded: {len(run.model.state_dict())} tensors" in log
     assert "re-initialised: none" in log
-    assert "ignored: classes, config, format, loader, optimizer, progress, random, version" in log
+    assert "ignored: classes, config, data, format, loader, optimizer, progress, random, version" in log
     assert "accuracy recorded in the file: " in log
 
 
@@ -213,7 +213,7 @@ def test_a_resumed_run_of_a_given_name_is_that_run(machine, load):
     resumed = initializer.prepare_resume(load(), machine, runs[0].folder.path.name)
     assert resumed.folder.path == runs[0].folder.path
     assert initializer.prepare_resume(load(), machine).folder.path == runs[1].folder.path
-    with pytest.raises(UserError, match="no unfinished run yesterday to resume"):
+    with pytest.raises(UserError, match="no unfinished run yesterday of 2001 to resume"):
         initializer.prepare_resume(load(), machine, "yesterday")
 
 
@@ -224,6 +224,39 @@ def test_a_run_that_is_going_on_is_not_resumed(machine, load):
         initializer.prepare_resume(load(), machine)
     run.close()
     assert initializer.prepare_resume(load(), machine).folder.path == run.folder.path
+
+
+def test_a_run_whose_name_was_changed_by_set_is_resumed_by_number_and_by_path(machine, load):
+    run = initializer.prepare_training(load("model.size=B2"), machine)
+    processor.save(run)
+    run.close()
+    for name in (None, str(run.folder.path)):
+        resumed = initializer.prepare_resume(load(), machine, name)
+        assert resumed.folder.path == run.folder.path
+        resumed.close()
+
+
+def test_a_run_is_not_resumed_on_other_data(machine, load, write_raw, generate, tmp_path):
+    run = initializer.prepare_training(load(), machine)
+    processor.save(run)
+    run.close()
+    generate("2001", tmp_path / "store", write_raw(tmp_path / "raw", 40, frames=12))
+    with pytest.raises(UserError, match="trained on other data than .*store holds; give its own --store DIR"):
+        initializer.prepare_resume(load(), dataclasses.replace(machine, store=tmp_path / "store"))
+
+
+@pytest.mark.parametrize("override", ["model.reduct_ratio=1000", "model.attention=fa", "model.fusion_stage=2"])
+def test_sizes_that_fit_no_network_are_one_line(machine, load, tmp_path, override):
+    try:
+        initializer.prepare_training(load(override), machine).close()
+    except UserError as error:
+        assert str(error).startswith("model: these values do not fit together (")
+        assert not list(tmp_path.glob("*/*"))
+
+
+def test_what_is_held_out_is_counted(machine, load):
+    counts = open_data(load("data.validation={column: subject, values: [8]}"), machine).counts
+    assert counts == "train 30 of 40091 expected, eval 18 of 16487 expected, 6 of train held out to validate"
 
 
 # --- the published weights, through the whole house -----------------------------------------------------------

@@ -181,15 +181,15 @@ def test_stored_scores_belong_to_the_best_checkpoint(trained, machine, load):
 
 
 def test_best_is_chosen_on_validation_subjects_and_both_are_evaluated_on_eval(machine, load):
-    run = initializer.prepare_training(load("data.validation=[8]"), machine)
+    run = initializer.prepare_training(load("data.validation={column: subject, values: [8]}"), machine)
     assert {name[9:12] for name in run.batches["validation"].names.tolist()} == {"008"}
     assert "008" not in {name[9:12] for name in run.batches["train"].names.tolist()}
     processor.train(run)
     lines = run.folder.metrics()
     assert "validation" in lines[0]
     assert "eval" not in lines[0]
-    assert [line["checkpoint"] for line in lines if "eval" in line] == ["last", "best"]
-    assert "chosen on validation subjects" in run.folder.log.read_text()
+    assert [line["checkpoint"] for line in lines if "eval" in line] == ["best", "last"]
+    assert "chosen on held-out training clips" in run.folder.log.read_text()
     with np.load(run.folder.path / "scores.npz") as stored:
         assert len(stored["names"]) == 18
 
@@ -243,13 +243,54 @@ def test_a_run_stopped_at_any_step_ends_with_the_same_weights(machine, load, tra
     assert resumed.folder.path == run.folder.path
 
 
+def test_a_run_stopped_in_its_last_evaluation_is_resumed_to_its_figures(machine, load, monkeypatch):
+    hold_out = "data.validation={column: subject, values: [8]}"
+    run = initializer.prepare_training(load(hold_out), machine)
+    evaluate = processor.evaluate
+
+    def stopped(run, split):
+        run.stop.number = 15 if split == "eval" else None
+        return evaluate(run, split)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "evaluate", stopped)
+        with pytest.raises(Interrupted):
+            processor.train(run)
+    assert not [line for line in run.folder.metrics() if "eval" in line]
+    resumed = initializer.prepare_resume(load(), machine)
+    processor.train(resumed)
+    assert [line["checkpoint"] for line in run.folder.metrics() if "eval" in line] == ["best", "last"]
+    with pytest.raises(UserError, match="no unfinished run"):
+        initializer.prepare_resume(load(), machine)
+
+
+def test_events_of_a_resumed_run_are_those_of_an_undisturbed_one(machine, load, trained, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    other = dataclasses.replace(machine, work_dir=machine.work_dir / "other")
+    run = initializer.prepare_training(load(), other)
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "train_step", stop_after(6))
+        with pytest.raises(Interrupted):
+            processor.train(run)
+    processor.train(initializer.prepare_resume(load(), other))
+
+    def points(folder, tag):
+        events = EventAccumulator(str(folder))
+        events.Reload()
+        return [(point.step, point.value) for point in events.Scalars(tag)]
+
+    for tag in ("train_loss", "learning_rate", "train_acc", "eval_acc", "eval_loss"):
+        assert points(run.folder.path, tag) == points(trained.folder.path, tag), tag
+
+
 def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 @pytest.mark.usefixtures("trained")
 def test_a_finished_run_is_not_resumed(machine, load):
-    with pytest.raises(UserError, match="no unfinished run to resume; train anew with -c 2001"):
+    with pytest.raises(UserError, match="no unfinished run of 2001 to resume; train anew with -c 2001"):
         initializer.prepare_resume(load(), machine)
 
 

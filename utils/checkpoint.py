@@ -21,14 +21,15 @@ def save(path: Path, content: dict[str, Any]) -> None:
         write_atomic(path, lambda file: torch.save(whole, file))
 
 
-def random_state() -> dict[str, Any]:
-    """Return the state of torch's global generators, which dropout draws from."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the states of the generators that dropout on `device` draws from."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Set torch's global generators."""
+def restore_random_state(state: dict[str, Any], device: torch.device) -> bool:
+    """Set the generators of `device`; False if the state is of another kind of device."""
     torch.set_rng_state(state["cpu"])
-    if state["cuda"] and torch.cuda.device_count() == len(state["cuda"]):
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
+    return (device.type == "cuda") == (state["cuda"] is not None)

@@ -23,7 +23,9 @@ def describe(device: torch.device, command: Sequence[str]) -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "device": device_name(device),
+        "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 

@@ -54,7 +54,7 @@ class Recording:
     name: str
     joints: np.ndarray
     label: int
-    columns: Mapping[str, int | str]
+    columns: Mapping[str, int | float | str]
     split: str | None = None
     frames: int | None = None
 

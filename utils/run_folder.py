@@ -30,14 +30,15 @@ class RunFolder:
     def create(cls, parent: Path, suffix: str) -> "RunFolder":
         """Make a new folder named by the time; `-2`, `-3`, ... where that name is taken."""
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, 1000):
-            path = parent / f"{stamp}{suffix}{'' if attempt == 1 else f'-{attempt}'}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return cls(path)
+        with disk_errors(parent, "free some space, or give another -w DIR"):
+            parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, 1000):
+                path = parent / f"{stamp}{suffix}{'' if attempt == 1 else f'-{attempt}'}"
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                return cls(path)
         raise UserError(f"{parent}: a thousand runs within one second; give another -w DIR")
 
     @property
@@ -84,8 +85,8 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def cut_metrics(self, epoch: int) -> None:
-        """Drop the lines behind `epoch`: what a resumed run does again."""
-        kept = [line for line in self.metrics() if line["epoch"] <= epoch]
+        """Drop the lines behind `epoch`, and closing ones: what a resumed run does again."""
+        kept = [line for line in self.metrics() if line["epoch"] <= epoch and "checkpoint" not in line]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomic(self._metrics, lambda file: file.write(text.encode()))
 

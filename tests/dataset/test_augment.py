@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Size
 
 from dataset.augment import AUGMENTATIONS, Rotate
 
@@ -14,13 +14,13 @@ def joints(count=4):
 
 
 def test_the_same_generator_draws_the_same_angles():
-    first, second = (Rotate(45).draw(6, Generator().manual_seed(3)) for _ in range(2))
+    first, second = (Rotate(45).draw(Size([6]), Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, Rotate(45).draw(6, Generator().manual_seed(4)))
+    assert not torch.equal(first, Rotate(45).draw(Size([6]), Generator().manual_seed(4)))
 
 
 def test_angles_fill_the_range_on_both_sides():
-    drawn = Rotate(30).draw(10_000, Generator().manual_seed(0))
+    drawn = Rotate(30).draw(Size([10_000]), Generator().manual_seed(0))
     limit = math.radians(30)
     assert -limit <= drawn.min() < -0.99 * limit
     assert 0.99 * limit < drawn.max() <= limit

@@ -44,7 +44,8 @@ def test_somebody_elses_checkpoint_holds_no_run_to_resume(tmp_path):
 
 
 def test_random_state_brings_dropout_back():
-    state = checkpoint.random_state()
+    cpu = torch.device("cpu")
+    state = checkpoint.random_state(cpu)
     first = torch.rand(4)
-    checkpoint.restore_random_state(state)
+    assert checkpoint.restore_random_state(state, cpu)
     assert torch.equal(torch.rand(4), first)
