@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeGuard, TypeVar, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -192,8 +192,8 @@ class Step(Section):
         return value
 
 
-Optimizer = Annotated[Union[Sgd, Adam], Field(discriminator="name")]  # noqa: UP007 - pydantic reads it
-Schedule = Annotated[Union[Cosine, Step], Field(discriminator="name")]  # noqa: UP007
+Optimizer = Annotated[Sgd | Adam, Field(discriminator="name")]
+Schedule = Annotated[Cosine | Step, Field(discriminator="name")]
 
 
 class Train(Section):
@@ -201,7 +201,9 @@ class Train(Section):
 
     epochs: int = Field(ge=1, description="passes over the training clips")
     batch_size: int = Field(ge=1, description="clips a step; the last incomplete batch is dropped")
-    accumulate: int = Field(default=1, ge=1, description="pieces that a batch is computed in, to save memory")
+    accumulate: int = Field(
+        default=1, ge=1, description="pieces that a batch is computed in, to save memory; BatchNorm sees each alone"
+    )
     loss: CrossEntropy = Field(default=CrossEntropy(), description="per clip, then averaged")
     optimizer: Optimizer
     schedule: Schedule

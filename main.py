@@ -138,7 +138,8 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
         progress=not options.no_progress_bar,
     )
     complete = generator.generate_experiment(config, request)
-    print(f"Next: {_again(options)}")
+    if complete:
+        print(f"Next: {_again(options)}")
     return 0 if complete else 1
 
 

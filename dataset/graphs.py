@@ -39,7 +39,7 @@ def hop_adjacency(layout: Layout) -> NDArray[np.float64]:
     Returns:
         (11, V, V) float64, hops 0 to 10; a network takes the first few.
 
-    Source: EfficientGCN (Song et al. 2021), its code; compared with the original's arrays in the tests.
+    Source: EfficientGCN (Song et al. 2022), its code; compared with the original's arrays in the tests.
     """
     hops = hop_distances(layout)
     normalised = np.isfinite(hops) / np.isfinite(hops).sum(axis=0)  # (V, V)

@@ -1,6 +1,6 @@
 """Attention layers: (N, C, T, V) -> the same shape, with joints, frames, channels or body parts weighted.
 
-Attribute names are the key names of the published checkpoints. Source: Song et al. 2021 (EfficientGCN).
+Attribute names are the key names of the published checkpoints. Source: Song et al. 2022 (EfficientGCN).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""EfficientGCN (Song et al. 2021): streams (N, I, C, T, V, M) -> logits (N, K), with the published key names.
+"""EfficientGCN (Song et al. 2022): streams (N, I, C, T, V, M) -> logits (N, K), with the published key names.
 
 N clips, I input streams, C channels, T frames, V joints, M persons, K classes, H hops.
 """

@@ -7,7 +7,7 @@ from model.layers import Layer, Zero, normalised, pointwise_conv
 
 
 class SpatialGraphConv(nn.Module):
-    """One weight matrix per hop distance, summed over hops and joints (Yan et al. 2018; Song et al. 2021).
+    """One weight matrix per hop distance, summed over hops and joints (Yan et al. 2018; Song et al. 2022).
 
     Args:
         in_channels: C.

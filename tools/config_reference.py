@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import config
-from utils.command_line import Parser
+from utils.command_line import Parser, guarded, say
 
 TARGET = config.ROOT / "docs/config-reference.md"
 HEAD = """\
@@ -125,15 +125,17 @@ def main(arguments: Sequence[str] | None = None, target: Path = TARGET) -> int:
     """Run the tool; return the exit code."""
     parser = Parser("python -m tools.config_reference", __doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
-    options = parser.parse_args(arguments)
+    return guarded(lambda: _write(target, check=parser.parse_args(arguments).check))
+
+
+def _write(target: Path, *, check: bool) -> int:
     wanted = reference()
-    if not options.check:
+    if not check:
         target.write_text(wanted, encoding="utf-8")
         return 0
     if target.exists() and target.read_text(encoding="utf-8") == wanted:
         return 0
-    sys.stderr.write(f"{target}: not what config.py says; run python -m tools.config_reference\n")
-    return 1
+    return say(f"{target}: not what config.py says; run python -m tools.config_reference", 1)
 
 
 if __name__ == "__main__":
