@@ -61,6 +61,13 @@ class NtuData(Section):
         default=None, description="training clips held out to choose the best epoch on; none: chosen on eval"
     )
 
+    @field_validator("parts")
+    @classmethod
+    def _differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"parts must differ, got {', '.join(value)}")
+        return value
+
     @property
     def layout(self) -> str:
         """The skeleton's name."""
@@ -78,7 +85,7 @@ class Input(Section):
     """What a network sees of a clip."""
 
     streams: str = Field(description="letters of J (joint), V (velocity), B (bone); stacked in that order")
-    frames: int = Field(ge=3, description="the clip's first frames, zero-padded to this number")
+    frames: int = Field(ge=3, le=10_000, description="the clip's first frames, zero-padded to this number")
     persons: int = Field(default=2, ge=1, description="a clip's first persons; an absent one is zeros")
     augment: tuple[Rotate, ...] = Field(default=(), description="applied to training joints, before the streams")
 
@@ -94,7 +101,7 @@ class EfficientGCN(Section):
     """Song et al. 2022, "Constructing stronger and faster baselines for skeleton-based action recognition"."""
 
     name: Literal["EfficientGCN"]
-    size: str = Field(pattern=r"^B\d+$", description="compound coefficient: B0, B2, B4")
+    size: str = Field(pattern=r"^B\d{1,2}$", description="compound coefficient: B0, B2, B4")
     layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(description="temporal layer; the paper's EpSep is Sep")
     attention: Literal["stja", "pa", "ca", "fa", "ja", "none"] = Field(
         description="spatial-temporal joint, part, channel, frame or joint attention"
@@ -229,7 +236,7 @@ class Published(Section):
 class Config(Section):
     """One experiment, resolved."""
 
-    number: str
+    number: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the experiment and its runs")
     data: NtuData
     input: Input
     model: EfficientGCN
@@ -274,7 +281,7 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Config:
 def load_local() -> Local:
     """Return the settings of this machine; all defaults if there are none."""
     path = FOLDER / "local.yaml"
-    return _validate(Local, _read(path), _shown(path)) if path.exists() else Local()
+    return _validate(Local, _read(path, empty={}), _shown(path)) if path.exists() else Local()
 
 
 def store_folder(option: Path | None = None) -> Path:
@@ -289,13 +296,18 @@ def work_folder(option: Path | None = None) -> Path:
 
 def raw_folders(part: str, options: Sequence[Path] = ()) -> list[Path]:
     """Return where a part's raw files are: --raw > GESTA_RAW > configs/local.yaml; none if nothing says so."""
-    stated = os.environ.get("GESTA_RAW")
-    local = getattr(load_local(), f"{part}_path", None)
-    return list(options) or [Path(each) for each in (stated.split(os.pathsep) if stated else [local] if local else [])]
+    if options:
+        return list(options)
+    key = f"{part}_path"
+    if key not in Local.model_fields:  # the demo's folder is its own: settings for real data do not mean it
+        return []
+    stated = [each for each in os.environ.get("GESTA_RAW", "").split(os.pathsep) if each]
+    local = getattr(load_local(), key)
+    return [Path(each).expanduser() for each in stated or ([local] if local else [])]
 
 
 def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+    return Path(text).expanduser() if text else None
 
 
 def numbers() -> list[str]:
@@ -375,11 +387,18 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, empty: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the mapping in a yaml; `empty` where it holds nothing but comments."""
     try:
         raw = yaml.load(path.read_bytes(), _Loader)  # bytes: yaml says what is wrong with them
+    except OSError as error:
+        raise ConfigError(f"{_shown(path)}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{_shown(path)}: {_first_line(error)}") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigError(f"{_shown(path)}: {error}") from error
+    if raw is None and empty is not None:
+        return empty
     if not isinstance(raw, dict):
         raise ConfigError(f"{_shown(path)}: expected keys and values")
     return raw
@@ -393,7 +412,11 @@ def _first_line(error: yaml.YAMLError) -> str:
 
 def _validate(section: type[S], raw: dict[str, Any], where: str) -> S:
     try:
-        return section.model_validate_json(json.dumps(raw, default=str))  # as JSON a list may be a tuple, still strict
+        text = json.dumps(raw, default=str)  # as JSON, a list may be a tuple, and values are still strict
+    except (TypeError, ValueError) as error:  # a date as a key; a mapping that holds itself
+        raise ConfigError(f"{where}: {error}") from error
+    try:
+        return section.model_validate_json(text)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from config import ROOT, Config, raw_folders
 from dataset.packing import Packed, pack, unpack
 from dataset.padded import export
-from dataset.splits import load_benchmark
-from dataset.store import MANIFEST, PART_FORMAT, open_part, read_manifest, stored_variants
+from dataset.splits import Benchmark, load_benchmark
+from dataset.store import MANIFEST, PART_FORMAT, Part, open_part, read_manifest, stored_variants
 from dataset.variants import PADDED_FRAMES, VARIANTS
 from dataset.writer import (
     PartWriter,
@@ -38,7 +38,7 @@ from reader import READERS
 from reader.padded import PaddedReader
 from utils.errors import UserError
 from utils.files import disk_errors
-from utils.recording import Reader, ReadError, Recording, Scan, Source
+from utils.recording import UNKNOWN, Reader, ReadError, Recording, Scan, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
 SHOWN_REFUSALS = 20
@@ -91,17 +91,18 @@ def generate_experiment(config: Config, request: Request) -> bool:
     """Make all parts that an experiment reads; return whether few enough sources were refused."""
     data = config.data
     manifests = [generate(_order(config, part, request)) for part in data.parts]
+    benchmark = load_benchmark(data.benchmark)
+    for part in data.parts if request.from_padded else ():
+        _say_other_splits(open_part(request.store / part, data.variant), benchmark, request.say)
     if request.padded:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
-        for path in export(parts, load_benchmark(data.benchmark), request.store):
+        for path in export(parts, benchmark, request.store):
             request.say(f"Padded arrays: {path}")
     bad = [manifest for manifest in manifests if too_many_refused(manifest, strict=request.strict)]
     for manifest in bad:
         refused, count = len(manifest["refused"]), manifest["sources"]["count"]
         limit = "none with --strict" if request.strict else f"{TOLERATED_FILES} or {TOLERATED_SHARE:.0%}"
-        request.say(
-            f"Part {manifest['part']}: {refused} of {count} sources were refused; tolerated: {limit}; exit code 1"
-        )
+        request.say(f"Part {manifest['part']}: {refused} of {count} sources refused, tolerated {limit}: exit code 1")
     return not bad
 
 
@@ -149,9 +150,22 @@ def generate(order: Order) -> dict[str, Any]:
     return manifest
 
 
+def _say_other_splits(part: Part, benchmark: Benchmark, say: Say) -> None:
+    """Say how many clips of a part are stated to be in another split than the benchmark's own rule has them in."""
+    column = part.column(benchmark.column)
+    rule = np.where(np.isin(column, list(benchmark.train)), "train", "eval")
+    assert part.splits is not None
+    other = int(((column != UNKNOWN) & (rule != part.splits)).sum())
+    if other:
+        say(f"Part {part.path.name}: {other} of {len(part)} clips are in another split than in {benchmark.name};")
+        say("  the arrays' own split is kept, but are they of this benchmark?")
+
+
 def too_many_refused(manifest: dict[str, Any], *, strict: bool) -> bool:
     """Tell whether so many sources were refused that the part is not what its name promises."""
     refused = len(manifest["refused"])
+    if not manifest["clips"]:
+        return True
     if strict:
         return refused > 0
     return refused > TOLERATED_FILES and refused > TOLERATED_SHARE * manifest["sources"]["count"]
@@ -177,7 +191,7 @@ def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
         held = f"{manifest['sources']['count']} sources of form {manifest['form']}"
         found = f"{plan['sources']['count']} sources of form {plan['form']}"
         raise UserError(
-            f"{order.path}: made from {held}, which are not the {found} found now; "
+            f"{order.path}: made from {held}, but now there are {found}, of other names, sizes or order; "
             "--force replaces it, --store DIR keeps both"
         )
 

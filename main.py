@@ -11,15 +11,17 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config as configs
 from config import Config
+from utils import outputs
 from utils.command_line import Parser, guarded, say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
-from utils.run_folder import best_run
+from utils.run_folder import RunFolder, best_run
 from utils.tables import table
 
 if TYPE_CHECKING:
@@ -127,6 +129,8 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
 
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"-j {options.jobs}: give at least 1 process, or leave it out to use all cores")
+    if options.raw and options.from_padded:
+        raise UserError("--raw and --from-padded: give one of the two")
     request = generator.Request(
         store=configs.store_folder(options.store),
         raw=options.raw or (),
@@ -144,6 +148,8 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:
+    # Threads that wait spin for long by default, which costs dearly on a busy machine and gains nothing on an idle one.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is imported
     from initializer import Machine
 
     machine = Machine(
@@ -153,6 +159,7 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         show_progress=not options.no_progress_bar,
         deterministic=options.deterministic,
         debug=options.debug,
+        command=_command(options),
     )
     if options.evaluate or options.extract:
         return _score(config, machine, options)
@@ -163,6 +170,8 @@ def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> i
     import initializer
     import processor
 
+    if options.out:  # a name that cannot be written is known before hours of work
+        (outputs.feature_writer if options.extract else outputs.score_writer)(options.out)
     run = initializer.prepare_evaluation(config, machine, options.pretrained_path, options.extract or "eval")
     try:
         if options.evaluate:
@@ -194,18 +203,31 @@ def _train(config: Config, machine: "Machine", options: argparse.Namespace) -> i
 
 
 def _again(options: argparse.Namespace, *words: str) -> str:
-    """Return the command that goes on from here: the same experiment, store and device."""
-    line = ["python", "main.py", "-c", options.config, *words]
-    line += ["--store", str(options.store)] if options.store else []
-    line += ["-g", *options.gpus] if options.gpus else []
+    """Return the command that goes on from here, on the same device."""
+    line = [*words, *(["-g", *options.gpus] if options.gpus else [])]
     line += ["--deterministic"] if options.deterministic else []
-    return shlex.join(line)
+    return " ".join(filter(None, (_command(options), shlex.join(line))))
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return how a command on the same experiment and store begins."""
+    store = ["--store", str(options.store)] if options.store else []
+    return shlex.join(["python", "main.py", "-c", options.config, *store])
 
 
 def _device(gpus: Sequence[str] | None) -> str | None:
     if gpus and len(gpus) > 1:
         raise UserError(f"-g {' '.join(gpus)}: several devices are not supported yet; name one")
     return gpus[0] if gpus else None
+
+
+def _is_plain(config: Config, run: RunFolder) -> bool:
+    """Tell whether a run is of the experiment as it stands in its yaml, whatever its seed."""
+    try:
+        found = configs.load(str(run.path / "config.yaml"))
+    except configs.ConfigError:  # of another version, or no longer there
+        return False
+    return found.model_copy(update={"train": found.train.model_copy(update={"seed": config.train.seed})}) == config
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -215,7 +237,7 @@ def _list(options: argparse.Namespace) -> int:
     for number in configs.numbers():
         config = configs.load(number)
         published = ", ".join(f"{each.value:.1f}" for each in config.published) or "-"
-        best = best_run(work_dir / config.title)
+        best = best_run(work_dir / config.title, partial(_is_plain, config))
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
         rows.append((number, config.model.label, config.data.benchmark, published, *own))
     print(table(rows))

@@ -24,7 +24,7 @@ from utils.logs import duration, share
 from utils.metrics import Scores, score
 from utils.run_folder import RunFolder
 
-LOOK_EVERY = 20  # steps between two looks at the losses: each look waits for the device
+LOOK_EVERY = 20  # steps between two looks at the losses on a GPU, where each look waits for the device
 SAVE_EVERY_S = 600.0  # a kill costs at most this much work, however long an epoch is
 
 
@@ -67,6 +67,7 @@ class Progress:
     seconds: float = 0.0  # spent before the latest start
     best: dict[str, float] | None = None  # figures of the best epoch so far
     latest: dict[str, float] | None = None  # figures of the latest evaluation
+    trained: bool = False  # the current epoch is trained and logged; its evaluation is to come
     concluded: bool = False  # nothing is left to do
 
     def count(self, loss: float, correct: int, clips: int) -> None:
@@ -78,7 +79,7 @@ class Progress:
     def finish_epoch(self) -> None:
         """Start the next epoch's figures."""
         self.epoch += 1
-        self.correct, self.clips, self.loss = 0, 0, 0.0
+        self.correct, self.clips, self.loss, self.trained = 0, 0, 0.0, False
 
 
 @dataclass
@@ -151,8 +152,9 @@ def train(run: Run) -> None:
     run.log.info("Starting training ...")
     try:
         while progress.epoch < recipe.epochs:
-            train_epoch(run)
-            save(run)
+            if not progress.trained:
+                train_epoch(run)
+                save(run)
             evaluation = _evaluate_epoch(run) if recipe.evaluates(progress.epoch + 1) else None
             run.folder.add_metrics(_epoch_line(run, evaluation))
             progress.finish_epoch()
@@ -170,12 +172,12 @@ def train_epoch(run: Run) -> None:
     recipe, progress, batches = _training(run)
     run.model.train()
     start, window = time.monotonic(), _Window(run)
-    saved = start
+    saved, look_every = start, 1 if run.device.type == "cpu" else LOOK_EVERY
     done = progress.step % len(batches)
     with tqdm(batches, total=len(batches), initial=done, disable=not run.show_progress, leave=False) as bar:
         for batch in bar:
             window.add(batch.index, *train_step(run, batch))
-            if len(window) == LOOK_EVERY:
+            if len(window) == look_every:
                 window.look(bar)
             if run.stop.number is not None or time.monotonic() - saved > SAVE_EVERY_S:
                 window.look(bar)
@@ -184,6 +186,7 @@ def train_epoch(run: Run) -> None:
                 run.stop.raise_if_requested()
         window.look(bar)
     seconds = time.monotonic() - start
+    progress.trained = True
     accuracy = share(progress.correct, progress.clips)
     run.log.info(
         f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Training accuracy: {accuracy}, Training time: {seconds:.2f}s"

@@ -164,14 +164,18 @@ class TrainLoader(Loader):
 
     def start_epoch(self) -> None:
         """Begin a new order."""
-        self._at, self._epoch_order = 0, self._order.get_state()
+        self._begin(self._order.get_state(), at=0)
+
+    def _begin(self, order: Tensor, at: int) -> None:
+        """Stand before batch `at` of the epoch whose order is drawn from state `order`."""
+        self._epoch_order, self._at = order, at
+        self._order.set_state(order)
+        self._clips_in_order = torch.randperm(len(self.clips), generator=self._order)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what is left of the epoch."""
-        self._order.set_state(self._epoch_order)
-        order = torch.randperm(len(self.clips), generator=self._order)
         while self._at < len(self):
-            index = order[self._at * self.batch_size :][: self.batch_size]
+            index = self._clips_in_order[self._at * self.batch_size :][: self.batch_size]
             self._at += 1
             joints, lengths = self.clips.joints(index, self.pipeline.frames)
             for augmentation in self.pipeline.augment:
@@ -185,5 +189,5 @@ class TrainLoader(Loader):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self._epoch_order, self._at = state["order"], int(state["at"])
+        self._begin(state["order"], at=int(state["at"]))
         self._augment.set_state(state["augment"])

@@ -111,7 +111,7 @@ def read_manifest(path: Path, expected: str, remedy: str = GENERATE) -> dict[str
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         found = (manifest.get("format"), manifest.get("version"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: not generated yet; run: {remedy}") from None
     except (ValueError, AttributeError) as error:  # not text, not JSON, not a mapping
         raise UserError(f"{path / MANIFEST}: not a manifest ({error}); run -gd --force") from error

@@ -46,6 +46,7 @@ def prepare_training(config: Config, machine: Machine, weights: Path | None = No
     stage.make_trainable(run, optimizer)
     if weights and loaded:
         log_import(run.log, weights, loaded)
+    run.log.info("Successful!")
     return run
 
 
@@ -64,9 +65,12 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     run = stage.open(folder)
     optimizer = build_optimizer(stage.config.train.optimizer, stage.model)
     stage.make_trainable(run, optimizer, from_step=content["progress"]["step"])
-    run.log.info(f"Loading checkpoint {folder.last}")
+    run.log.info(f"Loading checkpoint {folder.last} ...")
     restore(run, content)
-    run.log.info(f"Start epoch: {run.progress.epoch + 1}, step: {run.progress.step}")
+    run.log.info("Successful!")
+    run.log.info(f"Start epoch: {run.progress.epoch + 1}")
+    if run.progress.best:
+        run.log.info(f"Best accuracy: {run.progress.best['top1']:.2%}")
     return run
 
 
@@ -80,7 +84,9 @@ def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, s
     refuse_other_input(weights, loaded, config)
     run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
     run.about["weights"] = str(weights)
+    run.log.info("Loading evaluating model ...")
     log_import(run.log, weights, loaded)
+    run.log.info("Successful!")
     return run
 
 
@@ -146,6 +152,8 @@ class _Stage:
     def _introduce(self, run: Run, surroundings: dict[str, Any]) -> None:
         config, data, say = self.config, self.data, run.log.info
         say(f"Saving folder path: {run.folder.path}")
+        say("Starting preparing ...")
+        say(f"Saving model name: {config.title}")
         say(f"Using {surroundings['device']}" if data.device.type == "cuda" else "Using CPU!")
         say(", ".join(f"{key} {surroundings[key]}" for key in ("python", "torch", "numpy", "threads", "commit")))
         say(f"Dataset: {data.benchmark.name} ({data.counts})")

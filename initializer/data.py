@@ -39,7 +39,7 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     """
     device = pick_device(machine.device)
     benchmark, layout = load_benchmark(config.data.benchmark), load_layout(config.data.layout)
-    remedy = f"python main.py -c {config.number} -gd"
+    remedy = f"{machine.command} -gd"
     parts = [open_part(machine.store / part, config.data.variant, remedy) for part in config.data.parts]
     for part in parts:
         _refuse_unfit(part, config, benchmark)

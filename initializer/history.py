@@ -19,6 +19,9 @@ def refuse_missing(weights: Path, config: Config, machine: Machine) -> None:
     if weights.is_file():
         return
     best = [str(run.best) for run in _runs_of(config, machine) if run.best.exists()]
+    near = sorted(str(path) for path in weights.parent.glob(f"{weights.name}*")) if weights.parent.is_dir() else []
+    if near:
+        raise UserError(f"-pp {weights}: no such file; did you mean {near[0]}?")
     hint = f"this experiment's own: {', '.join(best[-3:])}" if best else "no run of this experiment has one, either"
     raise UserError(f"-pp {weights}: no such file; {hint}")
 
@@ -29,7 +32,7 @@ def newest_best(config: Config, machine: Machine) -> Path:
         if folder.best.exists():
             return folder.best
     where = f"{machine.work_dir}: no run of {config.number} has a best checkpoint yet"
-    raise UserError(f"{where}; train with -c {config.number}, or give one with -pp FILE")
+    raise UserError(f"{where}; train one with: {machine.command}; or give one with -pp FILE")
 
 
 def unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:
@@ -38,13 +41,18 @@ def unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:
         candidates = [RunFolder(Path(name))]
     else:
         candidates = [run for run in _runs_of(config, machine) if name in (None, run.path.name)]
-    for folder in reversed(candidates):
-        if folder.last.exists() and not read_own(folder.last)["progress"]["concluded"]:
-            return folder
-    what = f"run {name}" if name else "run"
-    raise UserError(
-        f"{machine.work_dir}: no unfinished {what} of {config.number} to resume; train anew with -c {config.number}"
-    )
+    left = [run for run in candidates if run.last.exists() and not _is_concluded(run)]
+    if left:
+        return left[-1]
+    again = f"train anew with: {machine.command}"
+    if name:
+        state = "is finished" if candidates else "does not exist"
+        raise UserError(f"{machine.work_dir}: run {name} of {config.number} {state}; {again}")
+    raise UserError(f"{machine.work_dir}: no unfinished run of {config.number} to resume; {again}")
+
+
+def _is_concluded(run: RunFolder) -> bool:
+    return bool(read_own(run.last)["progress"].get("concluded"))
 
 
 def _runs_of(config: Config, machine: Machine) -> list[RunFolder]:

@@ -19,6 +19,7 @@ class Machine:
     show_progress: bool = True
     deterministic: bool = False
     debug: bool = False
+    command: str = "python main.py -c NUMBER"  # how a command on the same experiment and store begins
 
 
 def pick_device(wanted: str | None) -> torch.device:
@@ -27,7 +28,7 @@ def pick_device(wanted: str | None) -> torch.device:
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     if wanted == "cpu":
         return torch.device("cpu")
-    if not wanted.isdigit():
+    if not (wanted.isascii() and wanted.isdigit()):
         raise UserError(f"-g {wanted}: expected cpu or the number of a CUDA device")
     if int(wanted) >= torch.cuda.device_count():
         raise UserError(f"-g {wanted}: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu")

@@ -55,12 +55,23 @@ def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
 
 
 def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:
-    """Refuse to score weights of ours on another input than they were trained on: they would load and be wrong."""
+    """Refuse to score weights of ours as another experiment than they were trained in: they would load and be wrong."""
     if loaded.imported.form != "gesta":
         return
     theirs, ours = loaded.imported.raw["config"], json.loads(config.model_dump_json())
-    places = [("input", "streams"), ("input", "frames"), ("input", "persons"), ("data", "variant")]
-    other = [f"{a}.{b}={theirs[a][b]} (here {ours[a][b]})" for a, b in places if theirs[a][b] != ours[a][b]]
+    places = [
+        ("data", "benchmark"),
+        ("data", "variant"),
+        ("input", "streams"),
+        ("input", "frames"),
+        ("input", "persons"),
+    ]
+    places += [("model", key) for key in ours["model"] if key != "drop_prob"]
+    other = [
+        f"{section}.{key}={theirs[section].get(key)} (here {ours[section][key]})"
+        for section, key in places
+        if theirs[section].get(key) != ours[section][key]
+    ]
     if other:
         trained = path.parent / "config.yaml"
         remedy = f"-c {trained}" if trained.exists() else "the number or yaml that it was trained with"

@@ -5,6 +5,7 @@ tracking state, not used), a line with the number of joints, and one line per jo
 Source: Shahroudy et al. 2016 (NTU RGB+D), Liu et al. 2019 (120); reading and selection as in EfficientGCN's reader.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,15 @@ MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
 MISSING = "on the list of clips with missing skeletons"
 STRAY = "not named SsssCcccPpppRrrrAaaa.skeleton"
 OTHER_PART = "of another part (by setup number)"
+NO_ACTION = "of an action that the data set does not have"
 DANGLING = "a link to a file that is not there"
 
-# Which setups belong to a part; None: any.
-SETUPS: dict[str, range | None] = {"ntu60": range(1, 18), "ntu120": range(18, 33), "demo": None}
+# What belongs to a part: setup and action numbers; None: any setup.
+PARTS: dict[str, tuple[range | None, range]] = {
+    "ntu60": (range(1, 18), range(1, 61)),
+    "ntu120": (range(18, 33), range(1, 121)),
+    "demo": (None, range(1, 121)),
+}
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ def missing_names() -> frozenset[str]:
 
 
 def part_of(name: str, part: str) -> bool:
-    """Tell whether the clip called `name` belongs to `part`."""
-    match, setups = NAME.fullmatch(name), SETUPS[part]
+    """Tell whether the clip called `name` belongs to `part`, by its setup number."""
+    match, setups = NAME.fullmatch(name), PARTS[part][0]
     return match is not None and (setups is None or int(match["setup"]) in setups)
 
 
@@ -175,17 +181,24 @@ def _joint(lines: _Lines) -> tuple[float, float, float]:
 def _files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give the one with the .skeleton files as --raw FOLDER")
-    return sorted(path for path in root.rglob("*") if not path.is_dir())
+    return sorted(Path(folder) / name for folder, _, names in os.walk(root, onerror=_refuse_closed) for name in names)
+
+
+def _refuse_closed(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read ({error.strerror}); its clips would be missing") from error
 
 
 def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | None:
-    if path.suffix != ".skeleton" or not NAME.fullmatch(path.stem):
+    match = NAME.fullmatch(path.stem)
+    if path.suffix != ".skeleton" or match is None:
         return STRAY
     if not part_of(path.stem, part):
         return OTHER_PART
+    if int(match["action"]) not in PARTS[part][1]:
+        return NO_ACTION
     if not path.exists():
         return DANGLING
-    return MISSING if path.stem in missing and SETUPS[part] else None  # other data sets may use the same names
+    return MISSING if path.stem in missing and PARTS[part][0] else None  # other data sets may use the same names
 
 
 def _nothing_found(roots: Sequence[Path], part: str, skipped: dict[str, list[str]]) -> str:

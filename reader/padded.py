@@ -64,14 +64,12 @@ class PaddedReader:
         joints = np.ascontiguousarray(data[source.item].transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
         if not np.isfinite(joints).all():
             raise ReadError(source.path, None, f"row {source.item} ({source.name}) holds values that are not finite")
+        centred = not joints[0, :, CENTRE].any()
+        if centred != (self.variant != "original"):
+            found = f"centred on joint {CENTRE}" if centred else f"not centred on joint {CENTRE}"
+            raise ReadError(source.path, None, f"row {source.item} ({source.name}) is not {self.variant}: {found}")
         if self.variant == "original":
             joints = self._cut(joints, frames, source)
-        elif joints[0, :, CENTRE].any():
-            raise ReadError(
-                source.path,
-                None,
-                f"row {source.item} ({source.name}) is not {self.variant}: not centred on joint {CENTRE}",
-            )
         split = source.path.name.removesuffix("_data.npy")
         yield Recording(source.name, joints, label, {**_columns(source.name), "source": path}, split, frames)
 

@@ -24,7 +24,7 @@ from model.attention import ATTENTIONS
 from model.layers import ACTIVATIONS
 from model.temporal import TEMPORAL_LAYERS
 from reader import READERS
-from reader.ntu import SETUPS
+from reader.ntu import PARTS
 from scheduler import SCHEDULES
 
 PAPER = [str(number) for number in range(2001, 2025)]
@@ -154,7 +154,7 @@ def names(section, field):
     [
         (choices(config.NtuData, "form"), READERS),
         (choices(config.NtuData, "parts"), RAW_FOLDERS),
-        (choices(config.NtuData, "parts"), SETUPS),
+        (choices(config.NtuData, "parts"), PARTS),
         (choices(config.NtuData, "benchmark"), benchmark_names()),
         (choices(config.NtuData, "variant"), VARIANTS),
         (list(config.STREAM_LETTERS), STREAMS),
@@ -407,8 +407,9 @@ def test_raw_folders_are_options_then_environment_then_local(local, monkeypatch)
     assert config.raw_folders("ntu60") == [Path("/local60")]
     assert config.raw_folders("ntu120") == [Path("/local120")]
     assert config.raw_folders("demo") == []
-    monkeypatch.setenv("GESTA_RAW", os.pathsep.join(["/a", "/b"]))
-    assert config.raw_folders("ntu60") == config.raw_folders("demo") == [Path("/a"), Path("/b")]
+    monkeypatch.setenv("GESTA_RAW", os.pathsep.join(["/a", "/b", ""]))
+    assert config.raw_folders("ntu60") == [Path("/a"), Path("/b")]
+    assert config.raw_folders("demo") == []  # settings for real data do not mean the demo
     assert config.raw_folders("ntu60", [Path("/option")]) == [Path("/option")]
 
 

@@ -300,7 +300,7 @@ def test_other_sources_under_the_same_name_are_refused_with_what_to_type(tmp_pat
         first.write_bytes(first.read_bytes() + b"\n")
     with pytest.raises(
         UserError,
-        match=r"ntu60: made from 5 sources of form ntu, which are not the \d sources of form ntu found now; --force replaces it, --store DIR keeps both",
+        match=r"ntu60: made from 5 sources of form ntu, but now there are \d sources of form ntu, of other names, sizes or order; --force replaces it, --store DIR keeps both",
     ):
         generate("2001", tmp_path / "store", folder)
     assert tree(tmp_path / "store") == before
@@ -400,7 +400,7 @@ def test_the_exit_code_tells_of_too_many_refusals(tmp_path, write_raw, command):
 
 @pytest.mark.parametrize(("refused", "of", "too_many"), [(11, 1099, True), (11, 1100, False), (10, 20, False)])
 def test_more_than_10_and_more_than_one_in_a_hundred_are_too_many(refused, of, too_many):
-    manifest = {"refused": [{}] * refused, "sources": {"count": of}}
+    manifest = {"refused": [{}] * refused, "sources": {"count": of}, "clips": of - refused}
     assert generator.too_many_refused(manifest, strict=False) == too_many
 
 
@@ -408,7 +408,7 @@ def test_a_folder_of_which_nothing_can_be_read_is_no_crash(tmp_path, write_raw, 
     folder = write_raw(tmp_path / "raw", 3)
     spoil(folder, 3)
     good, said = generate("2002", tmp_path / "store", folder)
-    assert good  # three are few
+    assert not good  # however few they are
     assert "Part ntu60: 0 clips kept of 3 sources read" in said
     assert len(open_part(tmp_path / "store/ntu60", "transformed")) == 0
 
@@ -443,7 +443,7 @@ def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_p
     ("arguments", "message"),
     [
         (["--raw", "/nowhere"], "/nowhere: no such folder; give the one with the .skeleton files as --raw FOLDER\n"),
-        (["--from-padded", "/nowhere"], "/nowhere: neither train_data.npy nor eval_data.npy; give the folder"),
+        (["--from-padded", "/nowhere"], "--raw and --from-padded: give one of the two\n"),
         (["--store", "/dev/null/x"], "/dev/null/x: cannot be read or written (Not a directory); name another place\n"),
         (["-j", "-1"], "-j -1: give at least 1 process, or leave it out to use all cores\n"),
         (["-j", "0"], "-j 0: give at least 1 process"),

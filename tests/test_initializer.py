@@ -24,7 +24,7 @@ EXPERIMENTS = config.numbers()
 
 @pytest.fixture
 def machine(small_store, tmp_path):
-    return initializer.Machine(store=small_store, work_dir=tmp_path, device="cpu", show_progress=False)
+    return initializer.Machine(small_store, tmp_path, device="cpu", show_progress=False, command="python main.py -c N")
 
 
 @pytest.fixture
@@ -79,13 +79,13 @@ def test_fewer_clips_than_expected_are_stated(machine, load):
 
 
 def test_a_part_that_is_missing_names_the_command(machine, load):
-    with pytest.raises(UserError, match="ntu120: not generated yet; run: python main.py -c 2003 -gd"):
+    with pytest.raises(UserError, match="ntu120: not generated yet; run: python main.py -c N -gd"):
         open_data(load(number="2003"), machine)
 
 
 def test_a_variant_that_is_missing_names_the_command(machine, load):
     with pytest.raises(
-        UserError, match=r"transformed: not generated yet \(the part has original\); run: python main.py -c 2002"
+        UserError, match=r"transformed: not generated yet \(the part has original\); run: python main.py -c N -gd"
     ):
         open_data(load(number="2002"), machine)
 
@@ -158,7 +158,8 @@ def same(model, state):
 
 def test_without_any_run_evaluation_says_what_to_type(machine, load):
     with pytest.raises(
-        UserError, match="no run of 2001 has a best checkpoint yet; train with -c 2001, or give one with -pp FILE"
+        UserError,
+        match="no run of 2001 has a best checkpoint yet; train one with: python main.py -c N; or give one with -pp FILE",
     ):
         initializer.prepare_evaluation(load(), machine, None)
 
@@ -199,6 +200,17 @@ def test_weights_are_not_scored_on_another_input_than_they_saw(machine, load, tr
         initializer.prepare_evaluation(load("input.frames=20"), machine, trained.folder.best)
 
 
+@pytest.mark.parametrize("override", ["model.activation=relu", "data.benchmark=ntu-xview"])
+def test_weights_are_not_scored_as_another_experiment(machine, load, trained, override):
+    with pytest.raises(UserError, match=f"trained with {override.split('=')[0]}=.*; evaluate it with -c"):
+        initializer.prepare_evaluation(load(override), machine, trained.folder.best)
+
+
+def test_a_finished_run_given_by_name_is_said_to_be_finished(machine, load, trained):
+    with pytest.raises(UserError, match="of 2001 is finished; train anew with"):
+        initializer.prepare_resume(load(), machine, trained.folder.path.name)
+
+
 def test_sep_weights_are_refused_under_an_sg_number_naming_the_one_that_fits(machine, goldens):
     path = goldens / "pdparams/official_2013.pdparams.tar"
     with pytest.raises(UserError, match=r"has Sep layers, but 2001 has SG; it fits 2013$"):
@@ -213,7 +225,7 @@ def test_a_resumed_run_of_a_given_name_is_that_run(machine, load):
     resumed = initializer.prepare_resume(load(), machine, runs[0].folder.path.name)
     assert resumed.folder.path == runs[0].folder.path
     assert initializer.prepare_resume(load(), machine).folder.path == runs[1].folder.path
-    with pytest.raises(UserError, match="no unfinished run yesterday of 2001 to resume"):
+    with pytest.raises(UserError, match="run yesterday of 2001 does not exist"):
         initializer.prepare_resume(load(), machine, "yesterday")
 
 

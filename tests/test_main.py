@@ -84,19 +84,24 @@ def test_raw_files_that_are_not_there_name_the_download_and_the_ways_to_say_wher
 def test_training_without_data_names_the_command_that_makes_it(said, tmp_path):
     code, (line,) = said("-c", "2001", "-w", tmp_path / "work")
     assert (code, line) == (2, f"{tmp_path}/store/ntu60: not generated yet; run: python main.py -c 2001 -gd")
+    code, (line,) = said("-c", "2001", "--store", tmp_path / "a b")
+    assert line.endswith(f"not generated yet; run: python main.py -c 2001 --store '{tmp_path}/a b' -gd")
     assert not (tmp_path / "work").exists()
 
 
-def test_the_list_shows_every_experiment_and_its_best_run(capsys, tmp_path):
-    run = tmp_path / config.load("2002").title / "2026-11-20_00-00-00_s1"
-    run.mkdir(parents=True)
-    (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "eval": {"top1": 0.9494}}) + "\n")
+def test_the_list_shows_every_experiment_and_its_best_plain_run(capsys, tmp_path):
+    experiment = config.load("2002")
+    for name, overrides, top1 in (("a", ["train.seed=7"], 0.9494), ("b", ["model.size=B2"], 0.99)):
+        run = tmp_path / experiment.title / name
+        run.mkdir(parents=True)
+        (run / "config.yaml").write_text(config.load("2002", overrides).to_yaml())
+        (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "eval": {"top1": top1}}) + "\n")
     assert main.main(["-l", "-w", str(tmp_path)]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["number", "model", "benchmark", "published", "own", "best", "run"]
     assert [row.split()[0] for row in rows] == config.numbers()
     row = next(row for row in rows if row.startswith("2002"))
-    assert row.split() == ["2002", "EfficientGCN-B0", "SG", "ntu-xview", "94.9", "94.94%", run.name]
+    assert row.split() == ["2002", "EfficientGCN-B0", "SG", "ntu-xview", "94.9", "94.94%", "a"]
     assert "88.0" in next(row for row in rows if row.startswith("2007"))
 
 

@@ -290,7 +290,7 @@ def same(first, second):
 
 @pytest.mark.usefixtures("trained")
 def test_a_finished_run_is_not_resumed(machine, load):
-    with pytest.raises(UserError, match="no unfinished run of 2001 to resume; train anew with -c 2001"):
+    with pytest.raises(UserError, match="no unfinished run of 2001 to resume; train anew with: python main.py -c"):
         initializer.prepare_resume(load(), machine)
 
 

@@ -103,7 +103,9 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
             break
     _, error = process.communicate(timeout=60)
     assert process.returncode == code
-    assert re.search(r"stopped by SIG\w+; all is saved; go on with: python main.py -c 2001 -r", error)
+    assert re.search(
+        r"stopped by SIG\w+; all is saved; go on with: python main.py -c 2001 --store .* -r .*_s1 -g cpu", error
+    )
     done = subprocess.run(
         resume_command(arguments, tmp_path), env=environment, capture_output=True, text=True, check=True
     )

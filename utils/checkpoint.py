@@ -4,6 +4,7 @@ Keys: `format`, `version`, `model`, `optimizer`, `progress`, `random`, `loader`,
 These and everybody else's are read by `utils/checkpoint_import.py`.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ FORMAT, VERSION = "gesta-checkpoint", 1
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint; a crash leaves the old file. Raises `UserError` if the disk is full."""
     whole = {"format": FORMAT, "version": VERSION, **content}
-    with disk_errors(path, "the last complete checkpoint is intact; free some space and resume with -r"):
-        write_atomic(path, lambda file: torch.save(whole, file))
+    buffer = io.BytesIO()
+    torch.save(whole, buffer)  # in memory first: on a full disk torch itself fails with an error of its own
+    with disk_errors(path, "free some space; -r goes on from the last complete checkpoint, if there is one"):
+        write_atomic(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

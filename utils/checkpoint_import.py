@@ -3,6 +3,7 @@
 import pickle
 import re
 import struct
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ def _first(names: list[str], count: int = 3) -> str:
 
 def _best_of(progress: dict[str, Any]) -> str | None:
     """Return the best figures that one of our own checkpoints knows of."""
-    best = progress["best"]
+    best = progress.get("best")
     return best and f"{best['top1_clips']}/{best['clips']} ({best['top1']:.2%}) top-1 after epoch {best['epoch']}"
 
 
@@ -108,6 +109,7 @@ def _is_torch_file(path: Path) -> bool:
 
 def _load_torch(path: Path) -> Any:
     """Return what torch saved: tensors, plain containers and, for the original's files, numeric arrays."""
+    _refuse_damaged_zip(path)
     numpy_globals: list[Any] = [(value, name) for name, value in NUMPY_GLOBALS.items()]
     try:
         with torch.serialization.safe_globals(numpy_globals):
@@ -120,16 +122,30 @@ def _load_torch(path: Path) -> Any:
         raise UserError(f"{path}: truncated, damaged or not written by torch; {ACCEPTED}") from error
 
 
+def _refuse_damaged_zip(path: Path) -> None:
+    """Raise `UserError` if a part of a zip file fails its checksum: torch itself does not look."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise UserError(f"{path}: damaged ('{damaged}' fails its checksum); copy it again, or take an older one")
+
+
 def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
     """Return the checkpoint in `content`; ValueError where its form is not known."""
     nested = isinstance(content.get("model"), dict)
     if nested and content.get("format") == FORMAT:
         if content.get("version") != VERSION:
             raise ValueError(f"version {content.get('version')}, but this Gesta reads version {VERSION}")
+        if not isinstance(content.get("progress"), dict) or not isinstance(content.get("config"), dict):
+            raise ValueError("a Gesta checkpoint without its progress and configuration")
+        if not all(isinstance(value, Tensor) for value in content["model"].values()):
+            raise ValueError("a Gesta checkpoint whose model holds more than tensors")
         progress = content["progress"]
         ignored = tuple(sorted(content.keys() - {"model"}))
         best = _best_of(progress)
-        return ImportedCheckpoint("gesta", content["model"], best, progress["epoch"], ignored, content)
+        return ImportedCheckpoint("gesta", content["model"], best, progress.get("epoch"), ignored, content)
     entries = dict(content["model"] if nested else content)
     entries.pop(PADDLE_TABLE, None)
     state = {key: tensor for key, entry in entries.items() if (tensor := _to_tensor(entry)) is not None}

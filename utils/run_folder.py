@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,9 @@ class RunFolder:
         """Write the resolved configuration and the environment of the run's start; a resumed run keeps them."""
         if (self.path / "config.yaml").exists():
             return
-        write_atomic(self.path / "config.yaml", lambda file: file.write(config.encode()))
-        write_json(self.path / "environment.json", environment)
+        with disk_errors(self.path, "free some space"):
+            write_atomic(self.path / "config.yaml", lambda file: file.write(config.encode()))
+            write_json(self.path / "environment.json", environment)
 
     def add_metrics(self, line: dict[str, Any]) -> None:
         """Append one line of figures; on return it is on the disk."""
@@ -88,7 +89,8 @@ class RunFolder:
         """Drop the lines behind `epoch`, and closing ones: what a resumed run does again."""
         kept = [line for line in self.metrics() if line["epoch"] <= epoch and "checkpoint" not in line]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_atomic(self._metrics, lambda file: file.write(text.encode()))
+        with disk_errors(self._metrics, "free some space and resume with -r"):
+            write_atomic(self._metrics, lambda file: file.write(text.encode()))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all whole lines."""
@@ -103,7 +105,8 @@ class RunFolder:
         And the confusion matrix (K, K) that follows from them: row = true class, column = predicted class.
         """
         path = self.path / SCORES
-        write_atomic(path, lambda file: np.savez(file, allow_pickle=False, confusion=confusion, **columns))
+        with disk_errors(path, "free some space and resume with -r"):
+            write_atomic(path, lambda file: np.savez(file, allow_pickle=False, confusion=confusion, **columns))
         return path
 
     @property
@@ -117,9 +120,10 @@ def runs(parent: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in folders]
 
 
-def best_run(parent: Path) -> tuple[float, RunFolder] | None:
-    """Return the best top-1 on eval among the runs in `parent`, and its run; of equal ones, the newest."""
-    found = [(figures[0], index, run) for index, run in enumerate(runs(parent)) if (figures := eval_figures(run))]
+def best_run(parent: Path, counts: Callable[[RunFolder], bool]) -> tuple[float, RunFolder] | None:
+    """Return the best top-1 on eval among the runs in `parent` that count, and its run; of equal ones, the newest."""
+    candidates = [run for run in runs(parent) if counts(run)]
+    found = [(figures[0], index, run) for index, run in enumerate(candidates) if (figures := eval_figures(run))]
     return max(found)[::2] if found else None
 
 

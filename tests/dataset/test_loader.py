@@ -275,6 +275,9 @@ def test_a_state_taken_at_the_end_of_an_epoch_leads_into_the_next(stores):
     assert epoch(resumed) == ([], [])
     resumed.start_epoch()
     assert_same(expected, epoch(resumed))
+    resumed.restore(state)
+    resumed.start_epoch()  # a run stopped before its evaluation has nothing left to iterate over
+    assert_same(expected, epoch(resumed))
 
 
 def test_a_state_holds_tensors_and_plain_numbers_only(stores):

@@ -357,3 +357,11 @@ def test_a_link_to_nothing_is_reported(tmp_path, write_skeleton):
     scan = READER.scan([tmp_path], "ntu60")
     assert [source.name for source in scan.sources] == ["S001C001P001R001A001"]
     assert scan.skipped == {"a link to a file that is not there": ["S001C001P001R001A002.skeleton"]}
+
+
+def test_an_action_that_the_data_set_does_not_have_is_reported(tmp_path, write_skeleton):
+    for name in ("S001C001P001R001A001", "S001C001P001R001A000", "S001C001P001R001A061"):
+        write_skeleton(tmp_path / f"{name}.skeleton", np.ones((1, 2, 25, 3)))
+    scan = READER.scan([tmp_path], "ntu60")
+    assert [source.name for source in scan.sources] == ["S001C001P001R001A001"]
+    assert list(scan.skipped) == ["of an action that the data set does not have"]

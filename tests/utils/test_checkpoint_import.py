@@ -120,7 +120,13 @@ def test_the_accuracy_comes_from_the_counts_where_there_are_some(save, best, rec
 
 def test_our_own_form_keeps_the_whole_file(save):
     best = {"top1_clips": 9, "clips": 12, "top1": 0.75, "epoch": 2}
-    content = {"format": "gesta-checkpoint", "version": 1, "model": WEIGHTS, "progress": {"epoch": 3, "best": best}}
+    content = {
+        "format": "gesta-checkpoint",
+        "version": 1,
+        "model": WEIGHTS,
+        "progress": {"epoch": 3, "best": best},
+        "config": {},
+    }
     checkpoint = read_checkpoint(save(content))
     assert checkpoint.form == "gesta"
     assert checkpoint.epoch == 3
@@ -268,3 +274,21 @@ def test_a_mismatch_counts_and_names_the_first_keys():
     assert describe_mismatch(expected, found) == (
         "5 missing: a0, a1, a2 ...; 1 unexpected: b; 1 of another shape: fc (120, 2) for (60, 2)"
     )
+
+
+def test_a_zip_with_a_flipped_bit_is_refused(tmp_path):
+    path = tmp_path / "best.pt"
+    torch.save({"w": torch.arange(4096.0)}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged .* fails its checksum"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("lacking", ["progress", "config"])
+def test_our_own_form_has_to_be_whole(tmp_path, lacking):
+    content = {"format": "gesta-checkpoint", "version": 1, "model": {}, "progress": {"epoch": 1}, "config": {}}
+    torch.save({key: value for key, value in content.items() if key != lacking}, tmp_path / "best.pt")
+    with pytest.raises(UserError, match="a Gesta checkpoint without its progress and configuration"):
+        read_checkpoint(tmp_path / "best.pt")

@@ -7,6 +7,10 @@ import yaml
 from utils.run_folder import RunFolder, best_run, eval_figures, runs
 
 
+def anything(_):
+    return True
+
+
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder.create(tmp_path / "2001", "_s1")
@@ -55,7 +59,7 @@ def test_best_run_ignores_evaluations_and_takes_the_highest(tmp_path):
         run = RunFolder.create(tmp_path, suffix)
         for epoch, top1 in enumerate(figures, start=1):
             run.add_metrics({"epoch": epoch, "eval": {"top1": top1}})
-    best, run = best_run(tmp_path)
+    best, run = best_run(tmp_path, anything)
     assert best == 0.9
     assert run.path.name.endswith("_s1")
     assert len(runs(tmp_path)) == 2
@@ -65,9 +69,9 @@ def test_with_validation_the_chosen_epoch_counts_not_the_highest_on_eval(tmp_pat
     run = RunFolder.create(tmp_path, "_s1")
     run.add_metrics({"epoch": 1, "checkpoint": "last", "eval": {"top1": 0.9}})
     run.add_metrics({"epoch": 1, "checkpoint": "best", "eval": {"top1": 0.8}})
-    assert best_run(tmp_path)[0] == 0.8
+    assert best_run(tmp_path, anything)[0] == 0.8
     assert eval_figures(run) == (0.8, 0.9)
 
 
 def test_an_experiment_without_runs_has_no_best(tmp_path):
-    assert best_run(tmp_path / "2001") is None
+    assert best_run(tmp_path / "2001", anything) is None
