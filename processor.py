@@ -94,44 +94,50 @@ class Recipe:
     clip_norm: float | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Run:
-    """One execution, ready to go; made by `initializer.py`."""
+    """One execution, ready to score clips; made by `initializer/`."""
 
     model: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) -> (N,)
-    batches: dict[str, Batches]  # by split: train, validation, eval
+    batches: dict[str, Batches]  # by split
     folder: RunFolder
     log: logging.Logger
-    about: dict[str, Any]  # what a checkpoint remembers: config, classes
-    recipe: Recipe | None = None
-    optimizer: torch.optim.Optimizer | None = None
-    progress: Progress = field(default_factory=Progress)
-    stop: StopRequest = field(default_factory=StopRequest)
-    show_progress: bool = True
-    events: Any = None  # a TensorBoard writer
-    started: float = field(default_factory=time.monotonic)
+    about: dict[str, Any]  # what a checkpoint remembers of it
+    stop: StopRequest
+    show_progress: bool
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
 
+
+@dataclass(kw_only=True)
+class TrainingRun(Run):
+    """An execution that trains; `batches` holds what it is evaluated on."""
+
+    train_batches: TrainBatches
+    recipe: Recipe
+    optimizer: torch.optim.Optimizer
+    events: Any  # a TensorBoard writer
+    progress: Progress = field(default_factory=Progress)
+    started: float = field(default_factory=time.monotonic)
+
     @property
     def chosen_on(self) -> str:
         """The split on which the best epoch is chosen."""
         return "validation" if "validation" in self.batches else "eval"
 
-    def close(self) -> None:
-        """Close the events, and let another process go on with this run."""
-        if self.events is not None:
-            self.events.close()
-        self.folder.release()
-
     @property
     def seconds(self) -> float:
         """Time spent on this run so far, resumptions included."""
         return self.progress.seconds + time.monotonic() - self.started
+
+    def close(self) -> None:
+        """Close the events, and let another process go on with this run."""
+        self.events.close()
+        self.folder.release()
 
 
 @dataclass(frozen=True)
@@ -146,9 +152,9 @@ class Evaluation:
         return folder.save_scores(self.columns, self.scores.confusion.numpy())
 
 
-def train(run: Run) -> None:
+def train(run: TrainingRun) -> None:
     """Train to the last epoch, from wherever the run stands; evaluate and save on the way."""
-    recipe, progress, batches = _training(run)
+    recipe, progress, batches = run.recipe, run.progress, run.train_batches
     run.log.info("Starting training ...")
     try:
         while progress.epoch < recipe.epochs:
@@ -167,9 +173,9 @@ def train(run: Run) -> None:
         run.close()
 
 
-def train_epoch(run: Run) -> None:
+def train_epoch(run: TrainingRun) -> None:
     """Train on what is left of the current epoch."""
-    recipe, progress, batches = _training(run)
+    recipe, progress, batches = run.recipe, run.progress, run.train_batches
     run.model.train()
     start, window = time.monotonic(), _Window(run)
     saved, look_every = start, 1 if run.device.type == "cpu" else LOOK_EVERY
@@ -194,11 +200,9 @@ def train_epoch(run: Run) -> None:
     run.log.info("")
 
 
-def train_step(run: Run, batch: Batch) -> tuple[Tensor, Tensor]:
+def train_step(run: TrainingRun, batch: Batch) -> tuple[Tensor, Tensor]:
     """Take one optimizer step; return per clip the loss (N,) and whether it was right (N,), on the device."""
-    recipe, progress, _ = _training(run)
-    optimizer = run.optimizer
-    assert optimizer is not None
+    recipe, progress, optimizer = run.recipe, run.progress, run.optimizer
     for group in optimizer.param_groups:
         group["lr"] = recipe.base_lr * recipe.schedule(progress.step)
     optimizer.zero_grad(set_to_none=True)
@@ -219,7 +223,7 @@ def train_step(run: Run, batch: Batch) -> tuple[Tensor, Tensor]:
 class _Window:
     """The steps since the last look: which clips, their losses, which were right; on the device until then."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -240,7 +244,7 @@ class _Window:
         self._steps.clear()
 
     def _count(self, step: int, loss: float, correct: int, clips: int, bar: "tqdm[Batch]") -> None:
-        run, (recipe, progress, batches) = self.run, _training(self.run)
+        run, recipe, progress, batches = self.run, self.run.recipe, self.run.progress, self.run.train_batches
         progress.count(loss, correct, clips)
         rate = recipe.base_lr * recipe.schedule(step + 1)  # the next step's, as the original prints
         figures = f"Loss: {loss / clips:.4f}, LR: {rate:.4f}"
@@ -249,13 +253,12 @@ class _Window:
         else:
             done, total = step % len(batches) + 1, len(batches)
             run.log.info(f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Batch: {done}/{total}, {figures}")
-        if run.events is not None:
-            run.events.add_scalar("train_loss", loss / clips, step)
-            run.events.add_scalar("learning_rate", rate, step)
+        run.events.add_scalar("train_loss", loss / clips, step)
+        run.events.add_scalar("learning_rate", rate, step)
 
 
-def _not_finite(run: Run, index: Tensor) -> UserError:
-    names = run.batches["train"].names[index.numpy()]
+def _not_finite(run: TrainingRun, index: Tensor) -> UserError:
+    names = run.train_batches.names[index.numpy()]
     return UserError(
         f"epoch {run.progress.epoch + 1}: the loss of {', '.join(map(str, names[:8]))} is not finite; lower "
         "train.optimizer.lr or set train.clip_norm, and start anew"
@@ -332,40 +335,36 @@ def run_extraction(run: Run, split: str, maps_of: Sequence[str] = (), out: Path 
     return out
 
 
-def save(run: Run) -> None:
+def save(run: TrainingRun) -> None:
     """Write `last.pt`: everything needed to go on as if nothing had happened."""
     checkpoint.save(run.folder.last, _content(run))
 
 
-def restore(run: Run, content: dict[str, Any]) -> None:
+def restore(run: TrainingRun, content: dict[str, Any]) -> None:
     """Put a run back to where `content` was saved."""
-    _, _, batches = _training(run)
-    assert run.optimizer is not None
     run.model.load_state_dict(content["model"], strict=True)
     run.optimizer.load_state_dict(content["optimizer"])
     run.progress = Progress(**content["progress"])
-    batches.restore(content["loader"])
+    run.train_batches.restore(content["loader"])
     if not checkpoint.restore_random_state(content["random"], run.device):
         run.log.info("The run began on another kind of device: what follows is not the same to the bit")
     run.folder.cut_metrics(run.progress.epoch)
 
 
-def _content(run: Run) -> dict[str, Any]:
-    _, progress, batches = _training(run)
-    assert run.optimizer is not None
+def _content(run: TrainingRun) -> dict[str, Any]:
     return {
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
-        "progress": {**asdict(progress), "seconds": run.seconds},
-        "loader": batches.state(),
+        "progress": {**asdict(run.progress), "seconds": run.seconds},
+        "loader": run.train_batches.state(),
         "random": checkpoint.random_state(run.device),
         **run.about,
     }
 
 
-def _evaluate_epoch(run: Run) -> Evaluation:
+def _evaluate_epoch(run: TrainingRun) -> Evaluation:
     """Evaluate after an epoch; keep checkpoint and scores if it is the best so far."""
-    recipe, progress, _ = _training(run)
+    recipe, progress = run.recipe, run.progress
     run.log.info(f"Evaluating for epoch {progress.epoch + 1}/{recipe.epochs} ...")
     evaluation = evaluate(run, run.chosen_on)
     progress.latest = {**evaluation.scores.figures(), "epoch": progress.epoch + 1}
@@ -378,7 +377,7 @@ def _evaluate_epoch(run: Run) -> Evaluation:
     return evaluation
 
 
-def _conclude(run: Run) -> None:
+def _conclude(run: TrainingRun) -> None:
     """Say which epoch is the best and how it was chosen; with a validation split, what it gets on eval."""
     run.log.info("Finish training!")
     best, latest = run.progress.best, run.progress.latest
@@ -390,7 +389,7 @@ def _conclude(run: Run) -> None:
         _evaluate_best_and_last(run)
 
 
-def _evaluate_best_and_last(run: Run) -> None:
+def _evaluate_best_and_last(run: TrainingRun) -> None:
     """Evaluate both on eval; the scores that are kept are the best's, the model keeps the last epoch's weights."""
     for name, path in (("best", run.folder.best), ("last", run.folder.last)):
         run.log.info(f"Evaluating the {name} epoch on eval ...")
@@ -402,7 +401,7 @@ def _evaluate_best_and_last(run: Run) -> None:
             evaluation.save(run.folder)
 
 
-def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:
+def _epoch_line(run: TrainingRun, evaluation: Evaluation | None) -> dict[str, Any]:
     """Return an epoch's figures for `metrics.jsonl`, and hand them to TensorBoard."""
     progress = run.progress
     line: dict[str, Any] = {
@@ -412,13 +411,12 @@ def _epoch_line(run: Run, evaluation: Evaluation | None) -> dict[str, Any]:
     }
     if evaluation is not None:
         line[run.chosen_on] = evaluation.scores.figures()
-    if run.events is not None:
-        last = progress.step - 1  # a resumed run drops the events of later steps
-        run.events.add_scalar("train_acc", line["train"]["top1"], last)
-        if evaluation is not None:
-            run.events.add_scalar(f"{run.chosen_on}_acc", evaluation.scores.accuracy, last)
-            run.events.add_scalar(f"{run.chosen_on}_loss", evaluation.scores.mean_loss, last)
-        run.events.flush()
+    last = progress.step - 1  # a resumed run drops the events of later steps
+    run.events.add_scalar("train_acc", line["train"]["top1"], last)
+    if evaluation is not None:
+        run.events.add_scalar(f"{run.chosen_on}_acc", evaluation.scores.accuracy, last)
+        run.events.add_scalar(f"{run.chosen_on}_loss", evaluation.scores.mean_loss, last)
+    run.events.flush()
     return line
 
 
@@ -449,13 +447,7 @@ def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
     run.log.info("")
 
 
-def _log_best(run: Run) -> None:
+def _log_best(run: TrainingRun) -> None:
     assert run.progress.best is not None
     run.log.info(f"Best top-1 accuracy: {run.progress.best['top1']:.2%}, Total time: {duration(run.seconds)}")
     run.log.info("")
-
-
-def _training(run: Run) -> tuple[Recipe, Progress, TrainBatches]:
-    """Return what only a training run has."""
-    assert run.recipe is not None
-    return run.recipe, run.progress, run.batches["train"]  # type: ignore[return-value]

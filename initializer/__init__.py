@@ -1,6 +1,7 @@
 """From a configuration to a `Run`: device, seed, data, network, optimizer, schedule, weights, run folder."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import nn
 
 import config as configs
 from config import Config
+from dataset.loader import TrainLoader
 from dataset.splits import SPLITS
 from initializer.data import Data, data_shape, make_loader, open_data
 from initializer.history import newest_best, refuse_missing, run_parent, unfinished
@@ -19,7 +21,7 @@ from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
 from initializer.weights import import_weights, log_import, refuse_other_input
 from loss import LOSSES
-from processor import Batches, Run, restore
+from processor import Batches, Run, TrainingRun, restore
 from utils import environment, logs
 from utils.checkpoint_import import read_own
 from utils.cost import Cost, measure
@@ -32,7 +34,9 @@ __all__ = ["Machine", "prepare_evaluation", "prepare_resume", "prepare_training"
 DEBUG_EPOCHS = 2  # with -db
 
 
-def prepare_training(config: Config, machine: Machine, weights: Path | None = None, *, init_head: bool = False) -> Run:
+def prepare_training(
+    config: Config, machine: Machine, weights: Path | None = None, *, init_head: bool = False
+) -> TrainingRun:
     """Return a run that trains `config` from the start, in a new folder, with initial `weights` if given."""
     if weights:
         refuse_missing(weights, config, machine)
@@ -41,16 +45,16 @@ def prepare_training(config: Config, machine: Machine, weights: Path | None = No
     stage = _Stage.set_up(config, machine, SPLITS)
     loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
     optimizer = build_optimizer(config.train.optimizer, stage.model)
-    run = stage.open(RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}"))
-    run.folder.hold()
-    stage.make_trainable(run, optimizer)
+    folder = RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}")
+    folder.hold()
+    run = stage.open_training(folder, optimizer)
     if weights and loaded:
         log_import(run.log, weights, loaded)
     run.log.info("Successful!")
     return run
 
 
-def prepare_resume(config: Config, machine: Machine, name: str | None = None) -> Run:
+def prepare_resume(config: Config, machine: Machine, name: str | None = None) -> TrainingRun:
     """Return the newest unfinished run of this experiment (or the one called `name`), as it was when last saved.
 
     The run's own configuration holds. Raises `UserError` if there is nothing to resume, if it is still going on, or if
@@ -62,9 +66,8 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     content = read_own(folder.last)
     if content["data"] != stage.data.checksums:
         raise UserError(f"{folder.path}: trained on other data than {machine.store} holds; give its own --store DIR")
-    run = stage.open(folder)
     optimizer = build_optimizer(stage.config.train.optimizer, stage.model)
-    stage.make_trainable(run, optimizer, from_step=content["progress"]["step"])
+    run = stage.open_training(folder, optimizer, from_step=content["progress"]["step"])
     run.log.info(f"Loading checkpoint {folder.last} ...")
     restore(run, content)
     run.log.info("Successful!")
@@ -117,45 +120,58 @@ class _Stage:
 
     def open(self, folder: RunFolder) -> Run:
         """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
+        return Run(batches=self.batches, **self._surroundings(folder))
+
+    def open_training(
+        self, folder: RunFolder, optimizer: torch.optim.Optimizer, from_step: int | None = None
+    ) -> TrainingRun:
+        """Return a run that can train; its events behind `from_step` are dropped."""
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and only training needs it
+
+        train = self.batches["train"]
+        assert isinstance(train, TrainLoader)
+        section, recipe = self.config.train, build_recipe(self.config, len(train))
+        run = TrainingRun(
+            batches={split: batches for split, batches in self.batches.items() if split != "train"},
+            train_batches=train,
+            recipe=recipe,
+            optimizer=optimizer,
+            events=SummaryWriter(str(folder.path), purge_step=from_step),
+            **self._surroundings(folder),
+        )
+        run.log.info(f"Optimizer: {section.optimizer.name} {section.optimizer.model_dump(exclude={'name'})}")
+        run.log.info(f"LR_Scheduler: {section.schedule.name} {section.schedule.model_dump(exclude={'name'})}")
+        run.log.info(f"Loss function: {section.loss.name}")
+        return run
+
+    def _surroundings(self, folder: RunFolder) -> dict[str, Any]:
+        """Return what every kind of run has; describe the run in its folder, and introduce it in its log."""
         config, data = self.config, self.data
-        surroundings = environment.describe(data.device, sys.argv)
-        folder.describe(config.to_yaml(), {**surroundings, "parts": data.checksums})
-        run = Run(
-            model=self.model,
-            loss=LOSSES[config.train.loss.name],
-            batches=self.batches,
-            folder=folder,
-            log=logs.start(folder.log),
-            about={
+        found = environment.describe(data.device, sys.argv)
+        folder.describe(config.to_yaml(), {**found, "parts": data.checksums})
+        log = logs.start(folder.log)
+        self._introduce(log, folder, found)
+        return {
+            "model": self.model,
+            "loss": LOSSES[config.train.loss.name],
+            "folder": folder,
+            "log": log,
+            "about": {
                 "config": json.loads(config.model_dump_json()),
                 "classes": list(data.benchmark.classes),
                 "data": data.checksums,
             },
-            stop=StopRequest().listen(),
-            show_progress=self.machine.show_progress,
-        )
-        self._introduce(run, surroundings)
-        return run
+            "stop": StopRequest().listen(),
+            "show_progress": self.machine.show_progress,
+        }
 
-    def make_trainable(self, run: Run, optimizer: torch.optim.Optimizer, from_step: int | None = None) -> None:
-        """Add what training needs; events behind `from_step` are dropped."""
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and only training needs it
-
-        recipe = self.config.train
-        run.optimizer = optimizer
-        run.recipe = build_recipe(self.config, len(run.batches["train"]))
-        run.events = SummaryWriter(str(run.folder.path), purge_step=from_step)
-        run.log.info(f"Optimizer: {recipe.optimizer.name} {recipe.optimizer.model_dump(exclude={'name'})}")
-        run.log.info(f"LR_Scheduler: {recipe.schedule.name} {recipe.schedule.model_dump(exclude={'name'})}")
-        run.log.info(f"Loss function: {recipe.loss.name}")
-
-    def _introduce(self, run: Run, surroundings: dict[str, Any]) -> None:
-        config, data, say = self.config, self.data, run.log.info
-        say(f"Saving folder path: {run.folder.path}")
+    def _introduce(self, log: logging.Logger, folder: RunFolder, found: dict[str, Any]) -> None:
+        config, data, say = self.config, self.data, log.info
+        say(f"Saving folder path: {folder.path}")
         say("Starting preparing ...")
         say(f"Saving model name: {config.title}")
-        say(f"Using {surroundings['device']}" if data.device.type == "cuda" else "Using CPU!")
-        say(", ".join(f"{key} {surroundings[key]}" for key in ("python", "torch", "numpy", "threads", "commit")))
+        say(f"Using {found['device']}" if data.device.type == "cuda" else "Using CPU!")
+        say(", ".join(f"{key} {found[key]}" for key in ("python", "torch", "numpy", "threads", "commit")))
         say(f"Dataset: {data.benchmark.name} ({data.counts})")
         say(f"Batch size: train-{config.train.batch_size}, eval-{config.test.batch_size}")
         say(f"Data shape (branch, channel, frame, joint, person): {data_shape(config, data)}")

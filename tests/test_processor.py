@@ -78,7 +78,7 @@ def test_log_lines_are_those_that_parsers_know(trained):
 def test_the_first_step_has_rate_zero_and_changes_no_weight(machine, load):
     run = initializer.prepare_training(load(), machine)
     before = run.model.classifier.fc.weight.clone()
-    batch = next(iter(run.batches["train"]))
+    batch = next(iter(run.train_batches))
     processor.train_step(run, batch)
     assert torch.equal(run.model.classifier.fc.weight, before)
     processor.train_step(run, batch)
@@ -100,7 +100,7 @@ def test_a_batch_in_pieces_gives_the_same_gradient_where_batchnorm_is_frozen(mac
     for pieces in (1, 3):
         run = initializer.prepare_training(load(f"train.accumulate={pieces}", "model.drop_prob=0"), machine)
         run.model.eval()
-        losses, _ = processor.train_step(run, next(iter(run.batches["train"])))
+        losses, _ = processor.train_step(run, next(iter(run.train_batches)))
         assert len(losses) == 6
         gradients.append(run.model.classifier.fc.weight.grad.clone())
     assert torch.allclose(*gradients, atol=1e-7)
@@ -108,7 +108,7 @@ def test_a_batch_in_pieces_gives_the_same_gradient_where_batchnorm_is_frozen(mac
 
 def test_gradients_are_clipped(machine, load):
     run = initializer.prepare_training(load("train.clip_norm=0.001"), machine)
-    processor.train_step(run, next(iter(run.batches["train"])))
+    processor.train_step(run, next(iter(run.train_batches)))
     norms = [p.grad.norm() for p in run.model.parameters() if p.grad is not None]
     assert torch.stack(norms).norm() == pytest.approx(0.001, rel=1e-3)
 
@@ -183,7 +183,7 @@ def test_stored_scores_belong_to_the_best_checkpoint(trained, machine, load):
 def test_best_is_chosen_on_validation_subjects_and_both_are_evaluated_on_eval(machine, load):
     run = initializer.prepare_training(load("data.validation={column: subject, values: [8]}"), machine)
     assert {name[9:12] for name in run.batches["validation"].names.tolist()} == {"008"}
-    assert "008" not in {name[9:12] for name in run.batches["train"].names.tolist()}
+    assert "008" not in {name[9:12] for name in run.train_batches.names.tolist()}
     processor.train(run)
     lines = run.folder.metrics()
     assert "validation" in lines[0]
