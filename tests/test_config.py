@@ -144,7 +144,7 @@ def names(section, field):
     """Return the names of the members of a union."""
     return [
         name
-        for member in config._sections_in(section.model_fields[field].annotation)
+        for member in config.errors._sections_in(section.model_fields[field].annotation)
         for name in choices(member, "name")
     ]
 
@@ -188,7 +188,7 @@ def test_machine_keys_are_no_experiment_keys():
     def collect(section):
         for name, field in section.model_fields.items():
             fields.add(name)
-            for inner in config._sections_in(field.annotation):
+            for inner in config.errors._sections_in(field.annotation):
                 collect(inner)
 
     collect(config.Config)
@@ -239,7 +239,7 @@ def test_machine_keys_are_no_experiment_keys():
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_file_and_key(write, text, expected):
     changed = yaml.safe_load(text)
-    merged = config._merge(yaml.safe_load(SMALL), changed)
+    merged = config.loading._merge(yaml.safe_load(SMALL), changed)
     found = message(write(yaml.safe_dump(merged)))
     assert f"9001.yaml: {expected}" in found
 
@@ -381,7 +381,7 @@ def local(tmp_path, monkeypatch):
     """Writes configs/local.yaml of another configs folder; the environment says nothing."""
     for name in ("GESTA_RAW", "GESTA_STORE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(config, "FOLDER", tmp_path)
+    monkeypatch.setattr(config.loading, "FOLDER", tmp_path)
     return lambda text: (tmp_path / "local.yaml").write_text(text)
 
 

@@ -426,7 +426,7 @@ def test_one_clip_in_two_raw_folders_is_refused(tmp_path, write_raw, command):
 
 def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_path, monkeypatch, generate):
     monkeypatch.delenv("GESTA_RAW", raising=False)
-    monkeypatch.setattr(config, "load_local", config.Local)
+    monkeypatch.setattr(config.machine, "load_local", config.Local)
     for part, name in (("ntu60", "s001_to_s017"), ("ntu120", "s018_to_s032")):
         _, how = generator.RAW_FOLDERS[part]
         assert f"nturgbd_skeletons_{name}.zip" in how

@@ -18,7 +18,7 @@ TARGET = config.ROOT / "docs/config-reference.md"
 HEAD = """\
 # Configuration reference
 
-Written by `python -m tools.config_reference` from the schema in `config.py`; edit that, not this page.
+Written by `python -m tools.config_reference` from the schema in `config/sections.py`; edit that, not this page.
 
 - A numbered file in `configs/` holds what differs from its base: `extends: base/efficientgcn.yaml`. Mappings merge,
   anything else replaces; a mapping that names another choice (`optimizer: {name: Adam, lr: 0.001}`) replaces all of it.
@@ -135,7 +135,7 @@ def _write(target: Path, *, check: bool) -> int:
         return 0
     if target.exists() and target.read_text(encoding="utf-8") == wanted:
         return 0
-    return say(f"{target}: not what config.py says; run python -m tools.config_reference", 1)
+    return say(f"{target}: not what config/sections.py says; run python -m tools.config_reference", 1)
 
 
 if __name__ == "__main__":
