@@ -1,57 +1,218 @@
 """Input streams: what a network sees of the joints. Pure, batched, on the device of its input.
 
-Letters: N clips, I streams, C channels, T frames, V joints, M persons; coordinates in metres.
+Letters: N clips, I streams, C channels, T frames, V joints, M persons; coordinates in metres, or 2D with a score last.
+All streams act after persons are padded: an absent person is zeros.
+
+Two families: J, V, B (EfficientGCN) look at the sampled frames; j, b, jm, bm (PYSKL) at the clip at its full rate, so
+that a motion is the step to the clip's next frame, sampled or not.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-CHANNELS = 6  # of every stream
+from dataset.normalise import DEFAULT_FRAME_SIZE, FrameSize
+from utils.errors import UserError
+
+CHANNELS = 6  # of J, V and B
 EPSILON = 1e-4  # metres, added to a bone's length
 
-
-def joint(joints: Tensor, centre: int, parents: Tensor) -> Tensor:  # noqa: ARG001 - all streams share a signature
-    """Return positions, and positions relative to joint `centre`: (N, 3, T, V, M) -> (N, 6, T, V, M)."""
-    return torch.cat((joints, joints - joints[:, :, :, centre, None]), dim=1)
+Score = Literal["none", "mean", "mean-of-bones"]
 
 
-def velocity(joints: Tensor, centre: int, parents: Tensor) -> Tensor:  # noqa: ARG001
+class Ahead(NamedTuple):
+    """The clip's next frame behind each of those that are seen."""
+
+    joints: Tensor  # (N, C, T, V, M), anything where there is none
+    exists: Tensor  # (N, T) bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What streams are made of.
+
+    Attributes:
+        joints: (N, C, T, V, M).
+        centre: the joint that J is relative to.
+        parents: (V,) int64, the joint that each bone starts from; the root is its own parent.
+        ahead: one frame later; for motions.
+        score: how the last channel is treated; see `score_rule`.
+    """
+
+    joints: Tensor
+    centre: int
+    parents: Tensor
+    ahead: Ahead | None = None
+    score: Score = "none"
+
+
+def score_rule(channels: Sequence[str], layout: str) -> Score:
+    """Return how upstream treats channel `score`: the mean of a bone's two ends, and of a motion's two frames.
+
+    Motions of hands are differences in all channels, as in PYSKL, which leaves hands out of its list there.
+    """
+    if channels[-1] != "score":
+        return "none"
+    return "mean-of-bones" if layout.startswith("hand") else "mean"
+
+
+# --- EfficientGCN
+
+
+def joint(seen: Seen) -> Tensor:
+    """Return positions, and positions relative to the centre: (N, 3, T, V, M) -> (N, 6, T, V, M)."""
+    joints = seen.joints
+    return torch.cat((joints, joints - joints[:, :, :, seen.centre, None]), dim=1)
+
+
+def velocity(seen: Seen) -> Tensor:
     """Return the steps to the next frame and the one after it: (N, 3, T, V, M) -> (N, 6, T, V, M).
 
     Both are 0 in the last two frames. Behind a clip's end there is one jump to the zeros of the padding.
     """
+    joints = seen.joints
     steps = joints.new_zeros(joints.shape[0], 6, *joints.shape[2:])
     steps[:, :3, :-2] = joints[:, :, 1:-1] - joints[:, :, :-2]
     steps[:, 3:, :-2] = joints[:, :, 2:] - joints[:, :, :-2]
     return steps
 
 
-def bone(joints: Tensor, centre: int, parents: Tensor) -> Tensor:  # noqa: ARG001
+def bone(seen: Seen) -> Tensor:
     """Return vectors from the parents, and their angles to the axes: (N, 3, T, V, M) -> (N, 6, T, V, M).
 
     Angles are computed in float64, in radians. A bone of length 0 (the root's; padding; an absent person) has angles
     pi/2, as in the original, whose weights expect it.
     """
-    bones = joints - joints[:, :, :, parents]
+    bones = seen.joints - seen.joints[:, :, :, seen.parents]
     wide = bones.double()
     length = (wide[:, 0] ** 2 + wide[:, 1] ** 2 + wide[:, 2] ** 2).sqrt() + EPSILON  # (N, T, V, M)
     return torch.cat((bones, torch.arccos(wide / length[:, None]).to(bones.dtype)), dim=1)
 
 
-STREAMS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {"J": joint, "V": velocity, "B": bone}
+# --- PYSKL
 
 
-def build_streams(joints: Tensor, letters: Sequence[str], centre: int, parents: Tensor) -> Tensor:
-    """Stack streams in the order of `letters`: (N, 3, T, V, M) -> (N, I, 6, T, V, M) float32.
+def positions(seen: Seen) -> Tensor:
+    """Return the joints as they are: j."""
+    return seen.joints
+
+
+def bones(seen: Seen) -> Tensor:
+    """Return vectors from the parents, and the mean of the two scores: b; (N, C, T, V, M), the root's vector is 0."""
+    return _bones(seen.joints, seen)
+
+
+def joint_motion(seen: Seen) -> Tensor:
+    """Return the steps of the joints to the clip's next frame: jm; all channels are 0 in the clip's last frame."""
+    assert seen.ahead is not None
+    return _motion(seen.joints, seen.ahead.joints, seen)
+
+
+def bone_motion(seen: Seen) -> Tensor:
+    """Return the steps of the bones, scores included, to the clip's next frame: bm; 0 in the clip's last frame."""
+    assert seen.ahead is not None
+    return _motion(_bones(seen.joints, seen), _bones(seen.ahead.joints, seen), seen)
+
+
+def _bones(joints: Tensor, seen: Seen) -> Tensor:
+    starts = joints[:, :, :, seen.parents]
+    vectors = joints - starts
+    if seen.score != "none":
+        vectors[:, -1] = (joints[:, -1] + starts[:, -1]) / 2
+    return vectors
+
+
+def _motion(now: Tensor, ahead: Tensor, seen: Seen) -> Tensor:
+    assert seen.ahead is not None
+    steps = ahead - now
+    if seen.score == "mean":
+        steps[:, -1] = (now[:, -1] + ahead[:, -1]) / 2
+    return torch.where(seen.ahead.exists[:, None, :, None, None], steps, 0)
+
+
+# --- all of them
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream: what makes it, and what it needs and gives."""
+
+    make: Callable[[Seen], Tensor]
+    channels: int | None = None  # None: as many as the joints have; otherwise these need x, y, z
+    looks_ahead: bool = False  # whether it needs `Seen.ahead`
+
+
+STREAMS: dict[str, Stream] = {
+    "J": Stream(joint, channels=CHANNELS),
+    "V": Stream(velocity, channels=CHANNELS),
+    "B": Stream(bone, channels=CHANNELS),
+    "j": Stream(positions),
+    "b": Stream(bones),
+    "jm": Stream(joint_motion, looks_ahead=True),
+    "bm": Stream(bone_motion, looks_ahead=True),
+}
+
+
+def build_streams(
+    joints: Tensor,
+    letters: Sequence[str],
+    centre: int,
+    parents: Tensor,
+    ahead: Ahead | None = None,
+    score: Score = "none",
+) -> Tensor:
+    """Stack streams in the order of `letters`: (N, C, T, V, M) -> (N, I, C', T, V, M) float32.
 
     Args:
-        joints: at least 3 frames.
-        letters: keys of `STREAMS`.
-        centre: the joint that J is relative to.
-        parents: (V,) int64, the joint that each bone starts from.
+        joints: for V at least 3 frames.
+        letters: keys of `STREAMS`, or several joined by +, such as "j+b+jm": one stream with the channels of all.
+        centre: see `Seen`; so are the others.
+        parents: bones may differ from the graph's edges, as they do in PYSKL.
+        ahead: only if `look_ahead(letters)`.
+        score: only for j, b, jm and bm; J, V and B treat all channels alike, as the original does with 2D joints.
 
-    Source: Song et al. 2022 (EfficientGCN), input branches; equal to the original's feeder to the bit.
+    Sources: Song et al. 2022 (EfficientGCN), input branches, equal to the original's feeder to the bit;
+    Duan et al. 2022 (PYSKL), GenSkeFeat, in float32 throughout, where the original keeps some of it in float64.
     """
-    return torch.stack([STREAMS[letter](joints, centre, parents) for letter in letters], dim=1)
+    seen = Seen(joints, centre, parents, ahead, score)
+    return torch.stack([torch.cat([each.make(seen) for each in _streams(name)], dim=1) for name in letters], dim=1)
+
+
+def look_ahead(letters: Sequence[str]) -> bool:
+    """Return whether one of the streams needs the clip's next frames."""
+    return any(each.looks_ahead for name in letters for each in _streams(name))
+
+
+def stream_channels(letters: Sequence[str], channels: int) -> int:
+    """Return C', the channels of every stream made of joints with `channels`.
+
+    Raises:
+        UserError: if the streams differ in it, or need three channels.
+    """
+    counts = {name: sum(each.channels or channels for each in _streams(name)) for name in letters}
+    if channels != 3 and any(each.channels for name in letters for each in _streams(name)):
+        raise UserError(f"input.streams: J, V and B are made of 3 channels, but the joints have {channels}")
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise UserError(f"input.streams: all must have as many channels, but {found}")
+    return next(iter(counts.values()))
+
+
+def _streams(name: str) -> list[Stream]:
+    return [STREAMS[each] for each in name.split("+")]
+
+
+def pose_normalize(joints: Tensor, frame_size: FrameSize = DEFAULT_FRAME_SIZE) -> Tensor:
+    """Scale pixels and score to -0.5 ... 0.5: (N, 3, T, V, M) -> the same.
+
+    Acts after persons are padded, and on the padding, too: an absent person becomes (-0.5, -0.5, -0.5), as the weights
+    of mmaction2 0.x expect it.
+
+    Source: mmaction2 0.x, PoseNormalize, whose frame is always 1080 by 1920.
+    """
+    height, width = frame_size
+    middle, size = joints.new_tensor([width / 2, height / 2, 0.5]), joints.new_tensor([width, height, 1.0])
+    return (joints - middle[:, None, None, None]) / size[:, None, None, None]

@@ -6,43 +6,60 @@ Letters: M persons, T frames, V joints; coordinates in metres.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from dataset.layouts import Layout, require
+from dataset.normalise import RIGHT, UP, FrameSize, Pair, Version, prenormalize_2d, prenormalize_3d, turn_onto
+
 PADDED_FRAMES = 300  # the length of the originals' arrays
+
+Varied = tuple[np.ndarray, tuple[int, ...]]  # the new clip (M, T, V, C), and per person the period it may repeat with
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a variant may need to know of a clip beside its joints."""
+
+    layout: Layout
+    frame_size: FrameSize | None = None  # height and width in pixels; None: the source states none
+    persons: int | None = None  # that the source has; the others are padding
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A named per-clip function: (M, T, V, C) -> the new clip, and per person the period it may repeat with."""
+    """A named per-clip function; it raises `UserError` for a layout that lacks what it needs."""
 
     name: str
-    apply: Callable[[np.ndarray], tuple[np.ndarray, tuple[int, ...]]]
+    apply: Callable[[np.ndarray, ClipFacts], Varied]
     options: Mapping[str, int | str] = field(default_factory=dict)  # what a manifest remembers of it
 
 
-def keep(joints: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+def keep(joints: np.ndarray, about: ClipFacts) -> Varied:  # noqa: ARG001 - all variants share a signature
     """Leave the clip as it was read."""
     return joints, ()
 
 
-def transform(joints: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Loop, centre and turn a clip as 2s-AGCN's `pre_normalization` does: (2, T, 25, 3) -> (2, 300, 25, 3) float32.
+def transform(joints: np.ndarray, about: ClipFacts) -> Varied:
+    """Loop, centre and turn a clip as 2s-AGCN's `pre_normalization` does: (M, T, V, 3) -> (M, 300, V, 3) float32.
 
-    Only the first 300 frames are used. The quirks are kept, because published weights depend on them:
-    "zero" means that a sum is zero; a person who appears late is moved to frame 0 and loses its gaps; padding repeats
-    the motion; the second turn is a full rotation, so that it undoes some of the first.
+    The origin is the upper joint of the spine (in NTU joint 1), frame by frame. Only the first 300 frames are used.
+    The quirks are kept, because published weights depend on them: "zero" means that a sum is zero; a person who
+    appears late is moved to frame 0 and loses its gaps; padding repeats the motion; the second turn is a full
+    rotation, so that it undoes some of the first.
 
     Source: Shi et al. 2019 (2s-AGCN), as used by EfficientGCN for X-view; the float64 arithmetic follows it in order,
     so that results are equal to the bit.
     """
+    spine, shoulders = _axes(about.layout, "transformed")
     clip = np.zeros((len(joints), PADDED_FRAMES, *joints.shape[2:]), np.float32)
     clip[:, : joints.shape[1]] = joints[:, :PADDED_FRAMES]
     alive = [m for m, person in enumerate(clip) if person.sum() != 0]
     periods = {m: _loop(clip[m]) for m in alive}
-    _centre(clip, alive)
-    _turn(clip, alive, (0, 1), np.array([0, 0, 1]))  # the spine upwards
-    _turn(clip, alive, (4, 8), np.array([1, 0, 0]))  # left to right shoulder along x
+    _centre(clip, alive, spine[1])
+    _turn(clip, alive, spine, UP)
+    _turn(clip, alive, shoulders, RIGHT)
     whole = math.lcm(*periods.values())  # the centre is person 0's, so the others repeat with both
     return clip, tuple(periods.get(m, 0) if m == 0 else whole for m in range(len(clip)))
 
@@ -59,49 +76,58 @@ def _loop(person: np.ndarray) -> int:
     return period
 
 
-def _centre(clip: np.ndarray, alive: list[int]) -> None:
-    """Move joint 1 of person 0 to the origin, frame by frame; joints that were zero stay zero."""
-    centre = clip[0, :, 1:2].copy()  # (T, 1, 3)
+def _centre(clip: np.ndarray, alive: list[int], joint: int) -> None:
+    """Move `joint` of person 0 to the origin, frame by frame; joints that were zero stay zero."""
+    centre = clip[0, :, joint, None].copy()  # (T, 1, 3)
     for m in alive:
         present = clip[m].sum(axis=-1, keepdims=True) != 0  # (T, V, 1)
         clip[m] = (clip[m] - centre) * present
 
 
-def _turn(clip: np.ndarray, alive: list[int], bone: tuple[int, int], target: np.ndarray) -> None:
+def _turn(clip: np.ndarray, alive: list[int], bone: Pair, target: np.ndarray) -> None:
     """Rotate all live frames such that `bone` of person 0 in frame 0 points along `target`."""
-    direction = clip[0, 0, bone[1]] - clip[0, 0, bone[0]]
-    matrix = _rotation(np.cross(direction, target), _angle(direction, target))
+    matrix = turn_onto(clip[0, 0, bone[1]] - clip[0, 0, bone[0]], target)
     for m in alive:
         if clip[m].sum() != 0:  # a lone joint may have been centred away
             live = clip[m].sum(axis=-1).sum(axis=-1) != 0
             clip[m, live] = clip[m, live] @ matrix.T
 
 
-def _angle(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the angle between two vectors, in radians; 0 if one of them is (nearly) null."""
-    if min(np.abs(first).sum(), np.abs(second).sum()) < 1e-6:
-        return 0.0
-    cosine = np.dot(first / np.linalg.norm(first), second / np.linalg.norm(second))
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+def prenormalize(joints: np.ndarray, about: ClipFacts) -> Varied:
+    """Apply `prenormalize_3d`, with the upper joint of the spine as origin: in NTU joint 1, as upstream.
+
+    Upstream takes the last joint of any skeleton that has not 25 joints, which is a foot, or a hand, as it happens.
+    """
+    spine, shoulders = _axes(about.layout, "prenormalized")
+    return prenormalize_3d(joints, centre=spine[1], spine=spine, shoulders=shoulders), ()
 
 
-def _rotation(axis: np.ndarray, angle: float) -> np.ndarray:
-    """Return the (3, 3) float64 matrix that rotates counter-clockwise about `axis` (Euler-Rodrigues)."""
-    if np.abs(axis).sum() < 1e-6 or abs(angle) < 1e-6:
-        return np.eye(3)
-    axis = axis / math.sqrt(np.dot(axis, axis))
-    a = math.cos(angle / 2.0)
-    b, c, d = -axis * math.sin(angle / 2.0)
-    return np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c + a * d), 2 * (b * d - a * c)],
-            [2 * (b * c - a * d), a * a + c * c - b * b - d * d, 2 * (c * d + a * b)],
-            [2 * (b * d + a * c), 2 * (c * d - a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
+def scale_to_frame(version: Version) -> Callable[[np.ndarray, ClipFacts], Varied]:
+    """Return `prenormalize_2d` of a version as a variant's function."""
+    return partial(_scale_to_frame, version=version)
+
+
+def _scale_to_frame(joints: np.ndarray, about: ClipFacts, version: Version) -> Varied:
+    clip = joints.copy()  # persons that the source does not have stay zero: upstream pads afterwards
+    clip = clip if version == "pyskl-0.1" else clip.astype(np.float32)
+    clip[: about.persons] = prenormalize_2d(joints[: about.persons], about.frame_size, version=version)
+    return clip, ()
+
+
+def _axes(layout: Layout, variant: str) -> tuple[Pair, Pair]:
+    """Return spine and shoulders, or raise `UserError` naming the one that the layout lacks."""
+    what = f"the variant {variant}"
+    return require(layout, "spine", what), require(layout, "shoulders", what)
 
 
 VARIANTS: dict[str, Variant] = {
-    "original": Variant("original", keep),
-    "transformed": Variant("transformed", transform, {"frames": PADDED_FRAMES, "source": "2s-AGCN"}),
+    each.name: each
+    for each in (
+        Variant("original", keep),
+        Variant("transformed", transform, {"frames": PADDED_FRAMES, "source": "2s-AGCN"}),
+        Variant("prenormalized", prenormalize, {"source": "PYSKL PreNormalize3D"}),
+        Variant("prenormalized-2d", scale_to_frame("pyskl-0.1"), {"source": "PYSKL 0.1 PreNormalize2D"}),
+        Variant("prenormalized-2d-0.3", scale_to_frame("pyskl-0.3"), {"source": "PYSKL 0.3 PreNormalize2D"}),
+        Variant("prenormalized-2d-auto", scale_to_frame("auto"), {"source": "PYSKL 0.3 PreNormalize2D, auto"}),
+    )
 }

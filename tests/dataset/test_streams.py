@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from dataset.layouts import load_layout
-from dataset.streams import STREAMS, build_streams
+from dataset.normalise import prenormalize_2d, prenormalize_3d
+from dataset.sampling import Uniform
+from dataset.streams import STREAMS, Ahead, build_streams, look_ahead, pose_normalize, score_rule, stream_channels
+from utils.errors import UserError
 
 NTU = load_layout("ntu")
 PARENTS = torch.tensor(NTU.parents)
@@ -34,7 +37,7 @@ def test_a_random_batch_equals_the_originals_to_the_bit(goldens, letters, key):
 
 def test_streams_are_stacked_in_the_order_of_the_letters():
     raw = np.random.default_rng(0).normal(size=(1, 3, 4, 25, 1)).astype(np.float32)
-    assert list(STREAMS) == ["J", "V", "B"]
+    assert list(STREAMS)[:3] == ["J", "V", "B"]
     assert np.array_equal(streams(raw, "VJ", 4)[:, ::-1], streams(raw, "JV", 4))
 
 
@@ -87,3 +90,136 @@ def test_a_clip_gives_the_same_bytes_alone_and_in_a_batch():
     together = build_streams(joints, "JVB", 1, PARENTS)
     for n in range(5):
         assert torch.equal(build_streams(joints[n : n + 1], "JVB", 1, PARENTS)[0], together[n])
+
+
+# --- j, b, jm, bm
+
+# Bones of PYSKL's GenSkeFeat, by joint; they differ from the edges of its graphs.
+BONES = {
+    "ntu3d": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11],
+    "coco2d": [0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14],
+    "openpose18": [0, 0, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15],
+    "handmp": [0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19],
+}
+SCORES = {
+    "ntu3d": score_rule(("x", "y", "z"), "ntu-pyskl"),
+    "coco2d": score_rule(("x", "y", "score"), "coco-17"),
+    "openpose18": score_rule(("x", "y", "score"), "openpose-18"),
+    "handmp": score_rule(("x", "y", "score"), "hand-21"),
+}
+
+
+def full_rate(clip, name, kind):
+    """Return stream `name` of a whole clip (M, T, V, C), in the same form."""
+    joints = torch.from_numpy(clip.astype(np.float32)).permute(3, 1, 2, 0)[None]
+    frames = torch.arange(clip.shape[1])
+    ahead = Ahead(joints[:, :, (frames + 1) % len(frames)], (frames + 1 < len(frames))[None])
+    found = build_streams(joints, [name], 0, torch.tensor(BONES[kind]), ahead, SCORES[kind])
+    return found[0, 0].permute(3, 1, 2, 0).numpy()
+
+
+CASES = [f"ntu3d/{case}" for case in ("two_fp32", "two_fp16", "swap_fp16", "one_fp16", "zero_fp16")]
+CASES += [f"coco2d/{case}" for case in ("one", "two", "three")] + ["openpose18", "handmp"]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["j", "b", "jm", "bm", "j+b"])
+def test_streams_at_full_rate_are_pyskls(shared, case, name):
+    golden = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
+    key = f"{case}/feat_{name.replace('+', '')}"
+    if key not in golden:  # j of openpose and hands; jb of 2D
+        assert name in ("j", "j+b")
+        return
+    clip = golden[f"{case}/prenorm"] if f"{case}/prenorm" in golden else golden[f"{case}/raw"]
+    found = full_rate(clip, name, case.partition("/")[0])
+    assert found == pytest.approx(golden[key], abs=1e-6)
+
+
+def test_the_score_of_a_bone_and_of_a_motion_is_a_mean_and_zero_in_the_last_frame():
+    clip = np.zeros((1, 2, 17, 3), np.float32)
+    clip[0, :, 1] = [[4, 0, 0.5], [6, 0, 0.9]]  # joint 1, whose bone starts from joint 0
+    assert full_rate(clip, "b", "coco2d")[0, 0, 1].tolist() == [4, 0, 0.25]
+    assert full_rate(clip, "jm", "coco2d")[0, :, 1].ravel().tolist() == pytest.approx([2, 0, 0.7, 0, 0, 0])
+    assert full_rate(clip, "bm", "coco2d")[0, :, 1].ravel().tolist() == pytest.approx([2, 0, 0.35, 0, 0, 0])
+
+
+def test_the_score_of_a_hands_motion_is_a_difference():
+    assert [SCORES[kind] for kind in ("ntu3d", "coco2d", "handmp")] == ["none", "mean", "mean-of-bones"]
+
+
+def test_motion_is_zero_where_there_is_no_next_frame_whatever_stands_there():
+    joints = torch.randn(2, 3, 4, 25, 1)
+    ahead = Ahead(torch.full_like(joints, torch.nan), torch.zeros(2, 4, dtype=torch.bool))
+    assert not build_streams(joints, ["jm", "bm"], 1, PARENTS, ahead).any()
+
+
+def test_an_absent_person_is_zero_in_the_streams_at_full_rate():
+    joints = torch.randn(1, 3, 4, 25, 2)
+    joints[..., 1] = 0
+    ahead = Ahead(joints.roll(-1, dims=2), torch.ones(1, 4, dtype=torch.bool))
+    assert not build_streams(joints, ["j", "b", "jm", "bm"], 1, PARENTS, ahead, "mean")[..., 1].any()
+
+
+def test_joined_streams_are_one_stream_with_the_channels_of_all():
+    joints = torch.randn(2, 3, 4, 25, 2)
+    fused = build_streams(joints, ["j+b"], 1, PARENTS)
+    assert fused.shape == (2, 1, 6, 4, 25, 2)
+    apart = build_streams(joints, ["j", "b"], 1, PARENTS)
+    assert torch.equal(fused.flatten(1, 2), apart.flatten(1, 2))
+
+
+def test_streams_say_what_they_need():
+    assert [look_ahead(names) for names in ("JVB", "jb", ["j+bm"], ["jm"])] == [False, False, True, True]
+    assert stream_channels("JVB", 3) == 6
+    assert stream_channels(["j", "bm"], 3) == 3
+    assert stream_channels(["j+b+jm"], 3) == 9
+    assert stream_channels(["j+b"], 2) == 4
+    with pytest.raises(UserError, match="J, V and B are made of 3 channels, but the joints have 2"):
+        stream_channels("JB", 2)
+    with pytest.raises(UserError, match="all must have as many channels, but J has 6, j has 3"):
+        stream_channels("Jj", 3)
+
+
+# --- whole pipelines: normalise, sample, pad persons, make streams
+
+
+def pipeline(clip, name, kind, clips):
+    """Return what PYSKL's test pipeline gives of a normalised clip (M, T, V, C): (S, 2, 100, V, C)."""
+    persons = np.zeros((2, *clip.shape[1:]), np.float32)
+    persons[: len(clip)] = clip[:2]
+    joints = torch.from_numpy(persons).permute(3, 1, 2, 0)  # (C, T, V, M)
+    t = Uniform(100).test(torch.tensor([clip.shape[1]]), clips)[0]  # (S, L)
+    exists = t + 1 < clip.shape[1]
+    now, later = (joints[:, at].transpose(0, 1) for at in (t, torch.where(exists, t + 1, t)))  # (S, C, L, V, M)
+    found = build_streams(now, [name], 0, torch.tensor(BONES[kind]), Ahead(later, exists), SCORES[kind])
+    return found[:, 0].permute(0, 4, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("case", ["two_fp32", "two_fp16", "swap_fp16", "one_fp16"])
+@pytest.mark.parametrize(("name", "clips"), [("j", 1), ("b", 1), ("jm", 1), ("bm", 1), ("bm", 10)])
+def test_the_3d_pipeline_is_pyskls(shared, case, name, clips):
+    golden = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
+    clip = prenormalize_3d(golden[f"ntu3d/{case}/raw"], centre=1, spine=(0, 1), shoulders=(4, 8))
+    expected = golden[f"ntu3d/{case}/pipe_{name}_clips{clips}"]
+    assert pipeline(clip, name, "ntu3d", clips) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", ["one", "two", "three"])
+@pytest.mark.parametrize(("name", "clips"), [("j", 1), ("b", 1), ("jm", 1), ("bm", 1), ("j", 10)])
+def test_the_2d_pipeline_is_pyskls(shared, case, name, clips):
+    golden = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
+    raw, score, size = (golden[f"coco2d/{case}/{key}"] for key in ("raw_keypoint", "raw_score", "img_shape"))
+    clip = prenormalize_2d(np.concatenate((raw, score[..., None]), -1), tuple(size), version="pyskl-0.3")
+    expected = golden[f"coco2d/{case}/pipe_{name}_clips{clips}"]
+    assert pipeline(clip, name, "coco2d", clips) == pytest.approx(expected, abs=1e-6)
+
+
+def test_pose_normalize_is_mmactions_padding_and_score_included(shared):
+    pyskl = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
+    golden = np.load(shared / "goldens/stgcn/pipelines_mmaction0x.npz")
+    raw, score = pyskl["coco2d/two/raw_keypoint"], pyskl["coco2d/two/raw_score"]
+    joints = np.concatenate((raw, score[..., None]), -1).astype(np.float32)
+    looped = torch.from_numpy(joints[:, np.arange(300) % joints.shape[1]]).permute(3, 1, 2, 0)[None]
+    expected = torch.from_numpy(golden["coco2d_two/keypoint_out_CTVM"])
+    assert torch.allclose(pose_normalize(looped)[0], expected, atol=1e-6, rtol=0)
+    assert (pose_normalize(torch.zeros(1, 3, 1, 17, 1)) == -0.5).all()

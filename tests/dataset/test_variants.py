@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 
+from dataset import variants
+from dataset.layouts import load_layout
 from dataset.packing import pack
-from dataset.variants import PADDED_FRAMES, VARIANTS, keep, transform
+from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
+from utils.errors import UserError
 from utils.pickles import load_pickle
+
+NTU = ClipFacts(load_layout("ntu"))
+
+
+def transform(joints):
+    return variants.transform(joints, NTU)
 
 
 def clip(frames=10, persons=2, seed=0):
@@ -161,7 +170,7 @@ def test_nobody_stays_nobody():
 
 def test_original_keeps_every_frame():
     joints = clip(310)
-    found, periods = keep(joints)
+    found, periods = variants.keep(joints, NTU)
     assert found is joints
     assert periods == ()
 
@@ -170,4 +179,41 @@ def test_a_manifest_remembers_what_a_variant_is():
     assert {name: (each.name, dict(each.options)) for name, each in VARIANTS.items()} == {
         "original": ("original", {}),
         "transformed": ("transformed", {"frames": 300, "source": "2s-AGCN"}),
+        "prenormalized": ("prenormalized", {"source": "PYSKL PreNormalize3D"}),
+        "prenormalized-2d": ("prenormalized-2d", {"source": "PYSKL 0.1 PreNormalize2D"}),
+        "prenormalized-2d-0.3": ("prenormalized-2d-0.3", {"source": "PYSKL 0.3 PreNormalize2D"}),
+        "prenormalized-2d-auto": ("prenormalized-2d-auto", {"source": "PYSKL 0.3 PreNormalize2D, auto"}),
     }
+
+
+@pytest.mark.parametrize("name", ["transformed", "prenormalized"])
+def test_a_layout_without_a_spine_is_refused_by_name(name):
+    kinetics = ClipFacts(load_layout("kinetics-18"))
+    with pytest.raises(UserError, match=f"layout kinetics-18 has no spine, which the variant {name} needs"):
+        VARIANTS[name].apply(np.ones((1, 4, 18, 3), np.float32), kinetics)
+
+
+@pytest.mark.parametrize("name", ["transformed", "prenormalized"])
+def test_another_layout_is_turned_by_its_own_spine_and_shoulders(name):
+    joints = clip(8)[:, :, [1, 0, 2, *range(3, 20)]]  # 20 joints
+    found, _ = VARIANTS[name].apply(joints, ClipFacts(load_layout("ucla-20")))
+    assert not found[0, 0, 1].any()
+    assert bone(found, 4, 8) == pytest.approx([1, 0, 0], abs=1e-6)
+
+
+def test_prenormalized_equals_the_original_and_packs_into_the_frames_that_are_kept(shared):
+    golden = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
+    found, periods = VARIANTS["prenormalized"].apply(golden["ntu3d/swap_fp16/raw"], NTU)
+    assert found == pytest.approx(golden["ntu3d/swap_fp16/prenorm"], abs=1e-6)
+    assert periods == ()
+    assert pack(found).frames == golden["ntu3d/swap_fp16/prenorm_total_frames"]
+
+
+def test_2d_variants_scale_to_the_frame_that_the_source_states():
+    pixels = np.array([[[[320, 240, 0.9], [0, 0, 0]]]], np.float16)  # (1, 1, 2, 3)
+    about = ClipFacts(load_layout("kinetics-18"), frame_size=(480, 640))
+    for name, missing in [("prenormalized-2d", -1), ("prenormalized-2d-0.3", 0)]:
+        found, _ = VARIANTS[name].apply(pixels, about)
+        assert found[0, 0].tolist() == pytest.approx(np.array([[0, 0, 0.9], [missing, missing, 0]]), abs=1e-3)
+    unstated, _ = VARIANTS["prenormalized-2d"].apply(pixels, ClipFacts(load_layout("kinetics-18")))
+    assert unstated[0, 0, 0, :2].tolist() == pytest.approx([320 / 960 - 1, 240 / 540 - 1], abs=1e-3)
