@@ -46,6 +46,7 @@ class NtuReader:
     channels: tuple[str, ...] = ("x", "y", "z")
     persons: int = PERSONS
     variants: tuple[str, ...] = ("original",)
+    parallel: bool = True
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the clips of `part` in all folders below `roots`, in order of root, folder and name.

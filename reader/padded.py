@@ -1,7 +1,7 @@
-"""The padded arrays of older code: `{train,eval}_data.npy` (N, 3, 300, 25, 2) float32 with `{train,eval}_label.pkl`.
+"""The padded arrays of older code: `{train,val}_data.npy` (N, 3, T, V, 2) float32 with `{train,val}_label.pkl`.
 
-A label file is a pickled tuple (source paths, class indices from 0, frame counts).
-Source: EfficientGCN's and 2s-AGCN's generated data sets.
+A label file is a pickled tuple (names or paths, class indices from 0) and, in EfficientGCN's, frame counts.
+Source: the generated data sets of EfficientGCN (`eval_*`), ST-GCN (`val_*`) and 2s-AGCN (`*_data_joint.npy`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from reader.ntu import NAME, part_of
+from reader.annotations import USUAL, XYZ
+from reader.names import ntu_columns
+from reader.ntu import NAME, PARTS, part_of
 from utils.errors import UserError
 from utils.pickles import load_pickle
-from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source, refuse_twins
+from utils.recording import ReadError, Recording, Scan, Source, refuse_twins
 
-SPLITS = ("train", "eval")
+FILES = {  # of a split; the first that is there counts
+    "train": ("train_data.npy", "train_data_joint.npy"),
+    "eval": ("eval_data.npy", "val_data.npy", "val_data_joint.npy"),
+}
 CENTRE = 1  # the joint of person 0 that is the origin of a transformed clip
 
 
@@ -27,15 +32,21 @@ class PaddedReader:
 
     Args:
         benchmark: the benchmark whose splits the files are.
-        variant: the variant that the arrays hold.
+        variant: the variant that the arrays hold: `transformed` those of 2s-AGCN, `original` those of ST-GCN.
+        layout: one of NTU's conventions, or kinetics-18 for ST-GCN's arrays of Kinetics.
     """
 
     benchmark: str
     variant: str
-    form: str = "padded"
     layout: str = "ntu"
-    channels: tuple[str, ...] = ("x", "y", "z")
+    form: str = "padded"
     persons: int = 2
+    parallel: bool = True
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What the three numbers of a joint are."""
+        return USUAL[self.layout][1]
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -43,82 +54,103 @@ class PaddedReader:
         return (self.variant,)
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
-        """List the clips of `part` (by the setup in their names) in the one folder of `roots`.
+        """List the clips of `part` (ntu60 and ntu120: by the setup in their names) in the one folder of `roots`.
 
         One of the two splits may be absent. Raises `UserError` if arrays and labels do not fit together.
         """
         (folder,) = roots
-        paths = [folder / f"{split}_data.npy" for split in SPLITS]
-        if not any(path.exists() for path in paths):
-            raise UserError(f"{folder}: neither train_data.npy nor eval_data.npy; give the folder that holds them")
-        sources = [source for path in paths if path.exists() for source in _clips(path, part)]
+        there = [[folder / name for name in names if (folder / name).exists()] for names in FILES.values()]
+        paths = [found[0] for found in there if found]
+        if not paths:
+            names = ", ".join(name for names in FILES.values() for name in names)
+            raise UserError(f"{folder}: none of {names}; give the folder that holds them")
+        sources = [source for path in paths for source in self._clips(path, part)]
         if not sources:
             raise UserError(f"{folder}: none of its clips belongs to part {part} (by the setup number Sxxx)")
         refuse_twins(sources)
-        return Scan(sources, split_of=self.benchmark)
+        return Scan(sources, split_lists=(self.benchmark,))
 
     def read(self, source: Source) -> Iterator[Recording]:
-        """Yield one row of an array as (2, T, 25, 3); `original` is cut to the frames that the label file states."""
-        data, labels = _open(source.path)
+        """Yield one row of an array as (2, T, V, 3).
+
+        `original` is cut to the frames that the label file states, or else behind the last frame that is not empty.
+        """
+        data, labels = _open(source.path, USUAL[self.layout][0])
         path, label, frames = labels[source.item]
         joints = np.ascontiguousarray(data[source.item].transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
-        if not np.isfinite(joints).all():
-            raise ReadError(source.path, None, f"row {source.item} ({source.name}) holds values that are not finite")
+        try:
+            self._check(joints)
+            joints = cut(joints, frames) if self.variant == "original" else joints
+        except ValueError as error:
+            raise ReadError(source.path, None, f"row {source.item} ({source.name}) {error}") from error
+        split = next(split for split, names in FILES.items() if source.path.name in names)
+        columns = {**ntu_columns(source.name), "source": path}
+        yield Recording(source.name, joints, label, columns, {self.benchmark: split}, frames)
+
+    def _check(self, joints: np.ndarray) -> None:
+        """Raise `ValueError` if a clip is broken, or not of the variant."""
+        check_values(joints)
         centred = not joints[0, :, CENTRE].any()
-        if centred != (self.variant != "original"):
-            found = f"centred on joint {CENTRE}" if centred else f"not centred on joint {CENTRE}"
-            raise ReadError(source.path, None, f"row {source.item} ({source.name}) is not {self.variant}: {found}")
-        if self.variant == "original":
-            joints = self._cut(joints, frames, source)
-        split = source.path.name.removesuffix("_data.npy")
-        yield Recording(source.name, joints, label, {**_columns(source.name), "source": path}, split, frames)
+        if self.channels == XYZ and centred != (self.variant != "original"):
+            state = f"centred on joint {CENTRE}" if centred else f"not centred on joint {CENTRE}"
+            raise ValueError(f"is not {self.variant}: {state}")
 
-    @staticmethod
-    def _cut(joints: np.ndarray, frames: int, source: Source) -> np.ndarray:
-        if not 0 < frames <= joints.shape[1] or joints[:, frames:].any():
-            raise ReadError(source.path, None, f"row {source.item} ({source.name}) does not end at frame {frames}")
-        return joints[:, :frames]
+    def _clips(self, path: Path, part: str) -> list[Source]:
+        _, labels = _open(path, USUAL[self.layout][0])
+        names = [Path(source.replace("\\", "/")).stem for source, _, _ in labels]
+        size = path.stat().st_size
+        return [Source(name, path, size, row) for row, name in enumerate(names) if _belongs(name, part)]
 
 
-def _columns(name: str) -> dict[str, int | str]:
-    """Return the columns that the name states; all unknown if it is not an NTU name."""
-    match = NAME.fullmatch(name)
-    keys = [key for key in NAME.groupindex if key != "action"]
-    return {key: int(match[key]) if match else UNKNOWN for key in keys}
+def check_values(joints: np.ndarray) -> None:
+    """Raise `ValueError` if values are not finite, or all zero."""
+    if not np.isfinite(joints).all():
+        raise ValueError("holds values that are not finite")
+    if not joints.any():
+        raise ValueError("has no body in any frame, so there is nothing to learn from")
 
 
-def _clips(path: Path, part: str) -> list[Source]:
-    _, labels = _open(path)
-    names = [Path(source.replace("\\", "/")).stem for source, _, _ in labels]
-    size = path.stat().st_size
-    return [
-        Source(name, path, size, row)
-        for row, name in enumerate(names)
-        if (part_of(name, part) if NAME.fullmatch(name) else part != "ntu120")  # else it would be in both parts
-    ]
+def cut(joints: np.ndarray, frames: int | None) -> np.ndarray:
+    """Return (M, T, V, C) without its padding: the stated `frames`, or else up to the last that is not empty.
+
+    Raises `ValueError` if there is something behind the stated frames.
+    """
+    if frames is None:
+        return joints[:, : np.flatnonzero(joints.any(axis=(0, 2, 3)))[-1] + 1]
+    if not 0 < frames <= joints.shape[1] or joints[:, frames:].any():
+        raise ValueError(f"does not end at frame {frames}")
+    return joints[:, :frames]
+
+
+def _belongs(name: str, part: str) -> bool:
+    """Tell whether a clip is of a part; one of another name is in the first of NTU's two only, not in both."""
+    if part not in PARTS:
+        return True
+    return part_of(name, part) if NAME.fullmatch(name) else part != "ntu120"
 
 
 @lru_cache(maxsize=2)
-def _open(path: Path) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
-    """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames)."""
+def _open(path: Path, joints: int) -> tuple[np.ndarray, list[tuple[str, int, int | None]]]:
+    """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames where stated)."""
     try:
         data = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, OSError) as error:
         raise ReadError(path, None, f"not a whole .npy array ({error})") from error
-    if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (25, 2) or data.dtype != np.float32:
-        raise ReadError(path, None, f"{data.dtype} {data.shape}, but (N, 3, T, 25, 2) float32 was expected")
-    labels = _labels(path.with_name(path.name.replace("_data.npy", "_label.pkl")))
+    if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (joints, 2) or data.dtype != np.float32:
+        raise ReadError(path, None, f"{data.dtype} {data.shape}, but (N, 3, T, {joints}, 2) float32 was expected")
+    labels = _labels(path.with_name(path.name.partition("_")[0] + "_label.pkl"))
     if len(labels) != len(data):
         raise ReadError(path, None, f"{len(data)} clips, but its label file has {len(labels)}")
     return data, labels
 
 
-def _labels(path: Path) -> list[tuple[str, int, int]]:
+def _labels(path: Path) -> list[tuple[str, int, int | None]]:
     content = load_pickle(path)
-    wrong = ReadError(path, None, "expected a tuple of three equally long lists (paths, labels, frame counts)")
-    if not isinstance(content, tuple) or len(content) != 3:
+    wrong = ReadError(path, None, "expected a tuple of equally long lists (paths, labels and, of some, frame counts)")
+    if not isinstance(content, tuple) or len(content) not in (2, 3):
         raise wrong
     try:
-        return [(str(source), index(label), index(frames)) for source, label, frames in zip(*content, strict=True)]
+        rows = list(zip(*content, strict=True))
+        return [(str(row[0]), index(row[1]), index(row[2]) if len(row) == 3 else None) for row in rows]
     except (TypeError, ValueError) as error:
         raise wrong from error

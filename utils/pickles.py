@@ -3,6 +3,7 @@
 numpy's own functions are not used to rebuild arrays: they believe whatever a file says about types and memory.
 """
 
+import math
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -26,7 +27,7 @@ MALFORMED = (  # what the standard unpickler raises on bytes that are no pickle,
 )
 
 
-def load_pickle(path: Path, *, encoding: str = "latin1", accepted: str = ACCEPTED) -> Any:
+def load_pickle(path: Path, *, encoding: str = "latin1", accepted: str = ACCEPTED, hold: bool = False) -> Any:
     """Return the object pickled in the file `path`, without running any code from it.
 
     Arrays come back as `PickledArray`, which is a numpy array; `np.asarray` makes a plain one of it.
@@ -35,13 +36,15 @@ def load_pickle(path: Path, *, encoding: str = "latin1", accepted: str = ACCEPTE
         path: of the pickle, of any protocol.
         encoding: of text written by Python 2; numpy arrays written by it need latin1.
         accepted: the end of the message to the user: what the file should have been.
+        hold: bring arrays back as `HeldArray`, so that memory stays near the size of the file. Without it a large file
+            takes twice its size at protocols 2 (mmcv's) and 5: the unpickler keeps what arrays were copied from.
 
     Raises:
         UserError: naming the file and, where that is the reason, the forbidden global.
     """
     try:
         with path.open("rb") as file:
-            return RestrictedUnpickler(file, encoding=encoding).load()
+            return (HoldingUnpickler if hold else RestrictedUnpickler)(file, encoding=encoding).load()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; {accepted}") from error
     except MALFORMED as error:
@@ -63,6 +66,14 @@ class RestrictedUnpickler(pickle.Unpickler):
         if name not in GLOBALS:
             raise ForbiddenError(f"asks for '{name}', which is not allowed in a pickle")
         return GLOBALS[name]
+
+
+class HoldingUnpickler(RestrictedUnpickler):
+    """The same, with arrays as `HeldArray`."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        found = super().find_class(module_name, global_name)
+        return HOLDING.get(found, found)
 
 
 class PickledType:
@@ -88,6 +99,51 @@ class PickledArray(np.ndarray):
         super().__setstate__((version, shape, kind.dtype, is_fortran, content))
 
 
+class HeldArray:
+    """An array as the file spells it, for `np.asarray` to make (read-only) when it is wanted."""
+
+    __slots__ = ("_content", "_order", "dtype", "shape")
+
+    def __init__(self) -> None:
+        self.dtype: np.dtype = np.dtype(np.uint8)
+        self.shape: tuple[int, ...] = (0,)
+        self._content: Any = b""
+        self._order: Any = "C"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, is_fortran, content = state
+        self.hold(content, kind, shape, "F" if is_fortran else "C")
+
+    def hold(self, content: Any, kind: PickledType, shape: tuple[int, ...], order: Any) -> None:
+        """Take what the file says of the array; raises `ValueError` if it is of another size."""
+        if len(content) != math.prod(shape) * kind.dtype.itemsize:
+            raise ValueError(f"{len(content)} bytes for an array of {kind.dtype} {shape}")
+        self.dtype, self.shape, self._content, self._order = kind.dtype, tuple(shape), content, order
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        content = self._content.encode("latin1") if isinstance(self._content, str) else self._content
+        array = np.frombuffer(content, self.dtype).reshape(self.shape, order=self._order)
+        array.flags.writeable = False
+        return array if dtype is None and not copy else np.array(array, dtype)
+
+
+def _hold(*_: Any) -> HeldArray:
+    """Return a held array without content, which its state then brings."""
+    return HeldArray()
+
+
+def _hold_buffer(content: bytes, kind: PickledType, shape: tuple[int, ...], order: Any) -> HeldArray:
+    """Return a held array that protocol 5 wrote."""
+    held = HeldArray()
+    held.hold(content, kind, shape, order)
+    return held
+
+
+def _hold_text(text: str, encoding: str = "latin1") -> str:
+    """Return the bytes that protocol 2 writes as text, still as text."""
+    return text if encoding == "latin1" else str(_encode(text, encoding))
+
+
 def _reconstruct(*_: Any) -> PickledArray:
     """Return an array without content, which its state then brings."""
     return PickledArray()
@@ -110,6 +166,13 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode(encoding)
 
 
+def _no_bytes(*given: Any) -> bytes:
+    """Return what protocol 2 writes for bytes without content; of a number it would make as many."""
+    if given:
+        raise ForbiddenError("asks for bytes() with arguments, which is not allowed in a pickle")
+    return b""
+
+
 # numpy 2 renamed numpy.core to numpy._core, and files of both ages are about
 NUMPY_GLOBALS: dict[str, Any] = {
     "numpy.ndarray": PickledArray,
@@ -124,5 +187,13 @@ NUMPY_GLOBALS: dict[str, Any] = {
 GLOBALS: dict[str, Any] = NUMPY_GLOBALS | {
     "collections.OrderedDict": OrderedDict,
     "builtins.tuple": tuple,
+    "builtins.bytes": _no_bytes,
+    "__builtin__.bytes": _no_bytes,
     "_codecs.encode": _encode,
+}
+HOLDING: dict[Any, Any] = {
+    PickledArray: HeldArray,
+    _reconstruct: _hold,
+    _from_buffer: _hold_buffer,
+    _encode: _hold_text,
 }

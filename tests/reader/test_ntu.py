@@ -68,7 +68,7 @@ def test_the_golden_folder_gives_16_sources_and_reports_the_ignored_one(goldens)
     assert len(names) == 16
     assert names == sorted(names)
     assert scan.skipped == {MISSING: [f"{IGNORED}.skeleton"]}
-    assert scan.split_of is None
+    assert scan.split_lists == ()
 
 
 @given(
@@ -116,7 +116,7 @@ def test_a_missing_last_line_end_and_blank_lines_at_the_end_are_no_matter(path, 
 def test_columns_and_label_come_from_the_name(tmp_path, write_skeleton):
     path = write_skeleton(tmp_path / "S017C003P040R002A060.skeleton", clip(4))
     found = read(path)
-    assert (found.name, found.label, found.split) == ("S017C003P040R002A060", 59, None)
+    assert (found.name, found.label, found.splits) == ("S017C003P040R002A060", 59, {})
     assert found.columns == {"setup": 17, "camera": 3, "subject": 40, "replication": 2, "source": str(path)}
 
 

@@ -41,14 +41,14 @@ def save(tmp_path):
 def read(folder, part="ntu60", benchmark="ntu-xsub120", variant="original"):
     reader = PaddedReader(benchmark, variant)
     scan = reader.scan([folder], part)
-    assert scan.split_of == benchmark
+    assert scan.split_lists == (benchmark,)
     return [recording for source in scan.sources for recording in reader.read(source)]
 
 
 def test_rows_become_clips_of_their_own_length(save):
     first, second = read(save())
     data = arrays()
-    assert (first.name, first.label, first.split, first.num_frames) == (NAMES[0], 0, "eval", 4)
+    assert (first.name, first.label, first.splits, first.num_frames) == (NAMES[0], 0, {"ntu-xsub120": "eval"}, 4)
     assert first.joints.tobytes() == np.ascontiguousarray(data[0, :, :4].transpose(3, 1, 2, 0)).tobytes()
     assert second.joints.shape == (2, 300, 25, 3)
     assert first.columns == {
@@ -87,7 +87,7 @@ def test_both_splits_are_read_and_stated(save):
     )
     save()
     clips = read(save(labels=(*labels, [0, 1, 2], FRAMES), split="train"))
-    assert [clip.split for clip in clips] == ["train"] * 3 + ["eval"] * 2
+    assert [clip.splits["ntu-xsub120"] for clip in clips] == ["train"] * 3 + ["eval"] * 2
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,8 @@ def test_a_malicious_label_file_is_refused_and_not_executed(save, tmp_path):
 @pytest.mark.parametrize(
     "labels",
     [
-        (NAMES, [0, 6, 60]),
+        (NAMES,),
+        (NAMES, [0, 6]),
         (NAMES, [0, 6], FRAMES),
         [NAMES, [0, 6, 60], FRAMES],
         (1, 2, 3),
@@ -142,7 +143,7 @@ def test_a_malicious_label_file_is_refused_and_not_executed(save, tmp_path):
 )
 def test_labels_of_another_form_are_refused(save, labels):
     with pytest.raises(
-        ReadError, match="eval_label.pkl: expected a tuple of three equally long lists .paths, labels, f"
+        ReadError, match="eval_label.pkl: expected a tuple of equally long lists .paths, labels and, of some, frame c"
     ):
         read(save(labels=labels))
 
@@ -196,7 +197,7 @@ def test_one_name_twice_is_refused(save):
 
 
 def test_a_folder_without_arrays_is_named(tmp_path):
-    with pytest.raises(UserError, match="neither train_data.npy nor eval_data.npy; give the folder that holds them"):
+    with pytest.raises(UserError, match="none of train_data.npy, .*, val_data_joint.npy; give the folder that hol"):
         read(tmp_path)
 
 
@@ -216,3 +217,44 @@ def test_a_row_that_does_not_end_where_the_labels_say_is_refused(save, stated):
     folder = save(labels=(NAMES, [0, 6, 60], [stated, 300, 1]))
     with pytest.raises(ReadError, match=rf"row 0 \({NAMES[0]}\) does not end at frame {stated}"):
         read(folder)
+
+
+# --- ST-GCN and 2s-AGCN: no frame counts, other file names
+
+
+def names_only():
+    return [f"{name}.skeleton" for name in NAMES], [0, 6, 60]
+
+
+@pytest.mark.parametrize(("file", "split"), [("train_data", "train"), ("val_data", "eval"), ("val_data_joint", "eval")])
+def test_without_frame_counts_a_clip_ends_with_its_last_live_frame(tmp_path, file, split):
+    data = arrays()
+    data[0, :, 1] = 0  # a gap stays
+    np.save(tmp_path / f"{file}.npy", data)
+    (tmp_path / f"{file.partition('_')[0]}_label.pkl").write_bytes(pickle.dumps(names_only()))
+    first, second = read(tmp_path)
+    assert first.joints.tobytes() == np.ascontiguousarray(data[0, :, :4].transpose(3, 1, 2, 0)).tobytes()
+    assert (first.name, first.label, first.num_frames, second.num_frames) == (NAMES[0], 0, 4, 300)
+    assert first.splits == {"ntu-xsub120": split}
+
+
+def test_without_frame_counts_a_transformed_clip_is_kept_whole(save):
+    data = arrays()
+    data[:, :, :, 1, 0] = 0
+    first, _ = read(save(data, names_only()), variant="transformed")
+    assert (first.joints.shape, first.num_frames) == ((2, 300, 25, 3), 300)
+
+
+def test_a_row_without_a_body_is_refused(save):
+    data = arrays()
+    data[0] = 0
+    with pytest.raises(ReadError, match=rf"row 0 \({NAMES[0]}\) has no body in any frame"):
+        read(save(data, names_only()))
+
+
+def test_arrays_of_kinetics_have_18_joints_with_a_score(save):
+    folder = save(arrays()[..., :18, :], (["a", "b", "c"], [0, 399, 2]))
+    reader = PaddedReader("kinetics", "original", "kinetics-18")
+    clips = [clip for source in reader.scan([folder], "kinetics").sources for clip in reader.read(source)]
+    assert reader.channels == ("x", "y", "score")
+    assert [clip.joints.shape for clip in clips] == [(2, 4, 18, 3), (2, 300, 18, 3), (2, 1, 18, 3)]

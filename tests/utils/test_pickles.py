@@ -1,5 +1,6 @@
 import os
 import pickle
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.pickles import load_pickle
+from utils.pickles import HeldArray, load_pickle
 
 # what Python 2 with numpy 1 writes for {'a': numpy.array([1., 2.], dtype='<f4'), 'b': '\xe9'} at protocol 2
 PYTHON_2 = (
@@ -134,3 +135,75 @@ def test_what_is_no_pickle_is_refused_in_one_line(write, content):
 def test_a_missing_file_says_what_was_expected(tmp_path):
     with pytest.raises(UserError, match=r"none.pkl: No such file or directory; a label file is needed"):
         load_pickle(tmp_path / "none.pkl", accepted="a label file is needed")
+
+
+# --- arrays that are held as the file spells them
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", "i8", "?"])
+def test_held_arrays_are_the_arrays(write, protocol, dtype):
+    arrays = [np.arange(24).reshape(2, 3, 4).astype(dtype), np.zeros((0, 3), dtype), np.array(1, dtype)]
+    arrays.append(np.asfortranarray(arrays[0]))
+    found = load_pickle(write(pickle.dumps([*arrays, arrays[0], np.float32(2), "text"], protocol)), hold=True)
+    assert found[-2:] == [2, "text"]
+    assert found[-3] is found[0]
+    for held, array in zip(found, arrays, strict=False):
+        assert isinstance(held, HeldArray)
+        assert (held.shape, held.dtype) == (array.shape, array.dtype)
+        assert np.asarray(held).tobytes() == array.tobytes()
+        assert np.asarray(held).dtype == array.dtype
+        assert np.array(held, dtype=np.float64).flags.writeable
+        assert not np.asarray(held).flags.writeable
+
+
+def test_held_arrays_of_python_2_load(write):
+    assert np.asarray(load_pickle(write(PYTHON_2), hold=True)["a"]).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_holding_runs_nothing_either(write, tmp_path, protocol):
+    path = write(pickle.dumps([1, Malicious(tmp_path / "trap")], protocol))
+    with pytest.raises(UserError, match=rf"label.pkl: asks for '{os.name}\.mkdir', which is not allowed"):
+        load_pickle(path, hold=True)
+    assert not (tmp_path / "trap").exists()
+
+
+def test_a_held_array_of_another_size_than_stated_is_refused(write):
+    content = pickle.dumps(np.zeros((3, 5), np.uint8), protocol=2)
+    forged = content.replace(b"K\x03K\x05", b"K\x03K\x06")
+    assert forged != content
+    with pytest.raises(UserError, match=r"not a pickle, or a damaged one \(15 bytes for an array of uint8 \(3, 6\)\)"):
+        load_pickle(write(forged), hold=True)
+
+
+@pytest.mark.parametrize("content", [np.array([{}], dtype=object), np.zeros(1, dtype=[("a", "O")])])
+def test_held_arrays_of_other_types_are_refused(write, content):
+    with pytest.raises(UserError, match="holds a numpy array of type"):
+        load_pickle(write(pickle.dumps(content, protocol=2)), hold=True)
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_bytes_of_no_content_load_and_others_are_not_made(write, hold):
+    found = load_pickle(write(pickle.dumps(np.zeros((0, 2)), protocol=2)), hold=hold)
+    assert found.shape == (0, 2)
+    with pytest.raises(UserError, match=r"asks for bytes\(\) with arguments, which is not allowed in a pickle"):
+        load_pickle(write(b"c__builtin__\nbytes\n(I9\ntR."), hold=hold)
+
+
+def test_other_codecs_are_refused_when_holding(write):
+    with pytest.raises(UserError, match="asks for the codec 'zlib'"):
+        load_pickle(write(b"c_codecs\nencode\n(Vx\nVzlib\ntR."), hold=True)
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_held_arrays_take_no_more_memory_than_the_file(write, protocol):
+    path = write(pickle.dumps([np.full(200_000, n, np.float16) for n in range(50)], protocol))
+    tracemalloc.start()
+    try:
+        held = load_pickle(path, hold=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(held) == 50
+    assert peak < path.stat().st_size * 1.3
