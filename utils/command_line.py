@@ -7,6 +7,31 @@ from typing import NoReturn
 
 from utils.errors import UserError
 
+# Flags of EfficientGCN, PYSKL, mmaction2, PaddleVideo and ST-GCN that are not ours, and what does the same here.
+OLD_FLAGS = {
+    "--validate --no-validate": "training always evaluates; the log and metrics.jsonl have every figure",
+    "--test-last --test-best": "training ends with the last and the best epoch evaluated, and reports both",
+    "--eval --eval-options": "-e prints top-1, top-5 and mean class accuracy",
+    "--test": "-e evaluates, such as: python main.py -c 3001 -e -pp FILE",
+    "--weights --checkpoint -C --load-from --pretrained_params --model_file --params_file": "-pp FILE: the checkpoint",
+    "--dump --save_name --output_path": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
+    "--resume-from --auto-resume": "-r goes on with the newest unfinished run, -r RUN with that one",
+    "--work-dir": "-w DIR says where the runs are",
+    "--cfg-options --options -o --override --dataset_args --model_args --optimizer_args --scheduler_args": (
+        "--set KEY=VALUE changes any key of docs/config-reference.md"
+    ),
+    "-mt --model_type --optimizer -ls --lr_scheduler --dataset": "--set KEY=VALUE, or the number that has it: -l",
+    "--launcher --local_rank --local-rank --fleet": "one process needs none; several devices are not supported yet",
+    "--gpu-ids --gpu-id --device --use_gpu --use-gpu": "-g DEVICE: a number, or cpu",
+    "--diff-seed": "-s SEED or train.seed; one seed for all",
+    "--test_batch_size --batch_size --batch-size": "--set test.batch_size=16, or train.batch_size",
+    "--average-clips": "the experiment's test section says how clips are averaged: --set KEY=VALUE",
+    "--amp --fuse-conv-bn --compile --train_dali --multigrid --gpu-collect --tmpdir -t": "none: leave it out",
+    "--phase recognition": "none: no action trains, -e evaluates",
+    "-dh --delay_hours": "none: sleep 2h; python main.py ...",
+}
+ANSWERS = {flag: answer for flags, answer in OLD_FLAGS.items() for flag in flags.split()}
+
 
 class Parser(argparse.ArgumentParser):
     """Takes flags as they are spelled, shows the module's text as it is, and complains in one line."""
@@ -16,7 +41,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, formatter_class=form, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
+        """Raise instead of printing the usage; a flag of other code is answered with ours."""
+        words = [word.partition("=")[0] for word in message.removeprefix("unrecognized arguments: ").split()]
+        known = next((word for word in words if message.startswith("unrecognized") and word in ANSWERS), None)
+        if known:
+            raise UserError(f"command line: {known} is other code's; here: {ANSWERS[known]} (docs/coming-from.md)")
         raise UserError(f"command line: {message}; `{self.prog} -h` shows all flags")
 
 

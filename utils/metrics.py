@@ -41,8 +41,15 @@ class Scores:
     def mean_class(self) -> float:
         """Top-1 averaged over the classes that are present."""
         present = self.confusion.sum(dim=1)
-        recall = self.confusion.diagonal()[present > 0] / present[present > 0]
+        recall = self.confusion.diagonal()[present > 0].double() / present[present > 0]
         return float(recall.mean())
+
+    @property
+    def mean_class_of_pyskl(self) -> float:
+        """The same as PYSKL and mmaction2 print it: a class that is predicted but never present counts as 0."""
+        seen = int(((self.confusion.sum(dim=1) > 0) | (self.confusion.sum(dim=0) > 0)).sum())
+        present = int((self.confusion.sum(dim=1) > 0).sum())
+        return self.mean_class * present / seen
 
     def figures(self) -> dict[str, float]:
         """Return everything a log line holds, for machines."""

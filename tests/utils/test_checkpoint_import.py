@@ -204,7 +204,8 @@ def refused(path):
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert message.endswith(
-        "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
+        "accepted are checkpoints of Gesta, the original's .pth.tar, PYSKL's and mmaction2's .pth, Paddle's .pdparams "
+        "and plain state dicts"
     )
     assert "\n" not in message
     return message
@@ -258,7 +259,7 @@ def test_other_contents_are_refused_with_their_keys(save, content, reason):
 def test_statistics_under_both_names_are_refused(tmp_path):
     path = tmp_path / "both.pdparams"
     path.write_bytes(pickle.dumps({"a._mean": np.zeros(2), "a.running_mean": np.zeros(2)}))
-    assert "the same statistics under Paddle's and under torch's name" in refused(path)
+    assert "holds 'a.running_mean' twice, under two names" in refused(path)
 
 
 # --- mismatches

@@ -1,0 +1,61 @@
+import re
+from pathlib import Path
+
+import pytest
+
+import main
+from utils.command_line import ANSWERS, Parser
+from utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("-c 2001 --validate --test-last", "--validate is other code's; here: training always evaluates"),
+        ("-c 2001 --test-best", "reports both"),
+        ("-c 2001 --test --weights best.pdparams", "here: -e evaluates"),
+        ("-c 2001 -e --weights best.pdparams", "here: -pp FILE"),
+        ("-c 2001 -e --weights=best.pdparams", "here: -pp FILE"),
+        ("-c 2001 -e --eval top_k_accuracy mean_class_accuracy", "-e prints top-1, top-5 and mean class accuracy"),
+        ("-c 2001 --launcher pytorch", "one process needs none"),
+        ("-c 2001 --resume-from latest.pth", "here: -r goes on"),
+        ("-c 2001 --work-dir runs", "here: -w DIR"),
+        ("-c 2001 --cfg-options optimizer.lr=0.1", "here: --set KEY=VALUE"),
+        ("-c 2001 -o MODEL.lr=0.1", "here: --set KEY=VALUE"),
+        ("recognition -c 2001", "no action trains"),
+    ],
+)
+def test_an_old_flag_is_answered_with_ours(arguments, answer):
+    with pytest.raises(UserError) as refusal:
+        main.build_parser().parse_args(arguments.split())
+    assert answer in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "docs/coming-from.md" in str(refusal.value)
+
+
+def test_an_old_flag_on_the_command_line_is_one_line_and_exit_code_2(capsys):
+    assert main.main(["-c", "2001", "--validate"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_answer_stands_in_the_way_of_a_flag_of_ours():
+    ours = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    assert not ours & ANSWERS.keys()
+    named = {word for answer in ANSWERS.values() for word in answer.replace(",", " ").split() if word.startswith("-")}
+    assert {word.strip(".;:") for word in named} <= ours
+
+
+def test_every_flag_that_is_answered_stands_in_the_document():
+    page = (Path(main.__file__).parent / "docs/coming-from.md").read_text(encoding="utf-8")
+    words = {word.partition("=")[0] for span in re.findall(r"`([^`\n]+)`", page) for word in span.split()}
+    assert set(ANSWERS) <= words
+
+
+def test_a_tool_keeps_its_own_flags_and_other_mistakes_their_message():
+    parser = Parser("python -m tools.thing", None)
+    parser.add_argument("--weights", type=float)
+    assert parser.parse_args(["--weights", "2"]).weights == 2
+    with pytest.raises(UserError, match="unrecognized arguments: --nonsense; `python -m tools.thing -h`"):
+        parser.parse_args(["--nonsense"])
+    with pytest.raises(UserError, match="argument --weights: invalid float value: '--validate'|expected one argument"):
+        parser.parse_args(["--weights", "--validate"])
