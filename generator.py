@@ -3,14 +3,16 @@
 Resumable after a kill at any moment with the same bytes, and atomic: see `dataset/writer.py`.
 """
 
+import json
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from config import ROOT, Config, raw_folders
+from config import ROOT, Config, Local, raw_folders
+from dataset.layouts import Layout, load_layout
 from dataset.packing import Packed, pack, unpack
 from dataset.padded import export
 from dataset.splits import Benchmark, load_benchmark
 from dataset.store import MANIFEST, PART_FORMAT, Part, open_part, read_manifest, stored_variants
-from dataset.variants import PADDED_FRAMES, VARIANTS
+from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
 from dataset.writer import (
     PartWriter,
     ReadSource,
@@ -42,15 +45,24 @@ from utils.recording import UNKNOWN, Reader, ReadError, Recording, Scan, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
 SHOWN_REFUSALS = 20
+FACTS = ("height", "width", "persons")  # columns that variants may need
 TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
 
 # Where the raw files of a part lie unless something else is said, and how one comes by them.
 RAW = ROOT / "data/raw_skeleton"
+ANNOTATIONS = ROOT / "data/annotations"
+PYSKL = "get it with: python -m tools.fetch {} --data"
 ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
 RAW_FOLDERS = {
     "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
     "ntu120": (RAW / "nturgbd_skeletons_s018_to_s032", ROSE_LAB.format("nturgbd_skeletons_s018_to_s032.zip")),
     "demo": (RAW / "demo", "write it with: python -m tools.make_skeletons data/raw_skeleton/demo"),
+    "nw-ucla": (RAW / "nw-ucla", "docs/forms/ucla.md says where to get its JSON files"),
+    "utd-mhad": (RAW / "utd-mhad", "docs/forms/utd.md says where to get its .mat files"),
+    "ntu60-hrnet": (ANNOTATIONS / "ntu60_hrnet.pkl", PYSKL.format(3005)),
+    "ntu60-3d": (ANNOTATIONS / "ntu60_3danno.pkl", PYSKL.format(3001)),
+    "ntu120-hrnet": (ANNOTATIONS / "ntu120_hrnet.pkl", PYSKL.format(3021)),
+    "ntu120-3d": (ANNOTATIONS / "ntu120_3danno.pkl", PYSKL.format(3017)),
 }
 
 Say = Callable[[str], None]
@@ -108,7 +120,7 @@ def generate_experiment(config: Config, request: Request) -> bool:
 
 def _order(config: Config, part: str, request: Request) -> Order:
     data = config.data
-    reader: Reader = READERS[data.form]
+    reader: Reader = READERS[data.form](**_reader_options(config))
     if request.from_padded:
         reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
     else:
@@ -116,12 +128,20 @@ def _order(config: Config, part: str, request: Request) -> Order:
     return Order(part, reader, roots, data.variant, request)
 
 
+def _reader_options(config: Config) -> dict[str, Any]:
+    options = config.data.reader_options()
+    if "joints" in options:  # a number that the layout knows
+        options["joints"] = load_layout(config.data.layout).num_joints
+    return options
+
+
 def _default_raw(part: str) -> Path:
-    folder, how = RAW_FOLDERS[part]
-    if not folder.is_dir():
-        settings = f"--raw FOLDER, GESTA_RAW, or {part}_path in configs/local.yaml"
-        raise UserError(f"{folder}: no such folder; {how}, or say where it is: {settings}")
-    return folder
+    path, how = RAW_FOLDERS.get(part, (RAW / part, "the pages in docs/forms say what must lie there"))
+    if not path.exists():
+        setting = f"{part}_path" if f"{part}_path" in Local.model_fields else f"raw: {{{part}: PATH}}"
+        settings = f"--raw PATH, GESTA_RAW, or {setting} in configs/local.yaml"
+        raise UserError(f"{path}: no such file or folder; {how}, or say where it is: {settings}")
+    return path
 
 
 def generate(order: Order) -> dict[str, Any]:
@@ -152,10 +172,10 @@ def generate(order: Order) -> dict[str, Any]:
 
 def _say_other_splits(part: Part, benchmark: Benchmark, say: Say) -> None:
     """Say how many clips of a part are stated to be in another split than the benchmark's own rule has them in."""
+    assert benchmark.column is not None  # of NTU's benchmarks, whose arrays these are
     column = part.column(benchmark.column)
     rule = np.where(np.isin(column, list(benchmark.train)), "train", "eval")
-    assert part.splits is not None
-    other = int(((column != UNKNOWN) & (rule != part.splits)).sum())
+    other = int(((column != UNKNOWN) & (rule != part.stated_split(benchmark.name))).sum())
     if other:
         say(f"Part {part.path.name}: {other} of {len(part)} clips are in another split than in {benchmark.name};")
         say("  the arrays' own split is kept, but are they of this benchmark?")
@@ -179,10 +199,20 @@ def _plan(order: Order, scan: Scan) -> dict[str, Any]:
         "layout": reader.layout,
         "channels": list(reader.channels),
         "persons": reader.persons,
-        "split_of": scan.split_of,
+        "options": _options(reader),
+        "split_lists": list(scan.split_lists),
+        "classes": list(scan.classes),
         "sources": {"count": len(scan.sources), "sha256": source_digest(scan)},
         "skipped": scan.skipped,
     }
+
+
+def _options(reader: Reader) -> dict[str, Any]:
+    """Return what else a reader was told; JSON-ready, as a manifest holds it."""
+    assert is_dataclass(reader) and not isinstance(reader, type)
+    stated_elsewhere = ("form", "layout", "channels", "persons", "parallel", "variant", "variants")
+    options = {key: value for key, value in asdict(reader).items() if key not in stated_elsewhere}
+    return dict(json.loads(json.dumps(options)))
 
 
 def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
@@ -221,7 +251,7 @@ def _read_all(order: Order, scan: Scan, plan: dict[str, Any], variants: dict[str
 def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -> Iterator[list[ReadSource]]:
     """Yield results chunk by chunk in the sources' order, however many processes read them."""
     chunks = (list(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK))
-    if order.request.jobs == 1 or len(todo) <= CHUNK:
+    if order.request.jobs == 1 or len(todo) <= CHUNK or not order.reader.parallel:
         yield from (_read_chunk(order.reader, chunk, variants) for chunk in chunks)
         return
     context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
@@ -259,32 +289,46 @@ def _read_chunk(reader: Reader, sources: Sequence[Source], variants: tuple[str, 
     return [_read_source(reader, source, variants) for source in sources]
 
 
+@cache
+def _layout(name: str) -> Layout:
+    return load_layout(name)
+
+
 def _read_source(reader: Reader, source: Source, variants: tuple[str, ...]) -> ReadSource:
     """Read one source; a `ReadError` becomes a refusal, so that the others go on."""
     try:
-        clips = [_stored(recording, variants, reader.variants) for recording in reader.read(source)]
+        clips = [_stored(recording, variants, reader.variants, reader.layout) for recording in reader.read(source)]
     except ReadError as error:
         return ReadSource(source.name, refused=str(error))
     return ReadSource(source.name, clips)
 
 
-def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...]) -> StoredClip:
+def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...], layout: str) -> StoredClip:
     about = {
         "name": recording.name,
         "label": recording.label,
         "frames": recording.num_frames,
-        "split": recording.split,
+        "splits": dict(recording.splits),
         "columns": dict(recording.columns),
     }
     whole = (recording.num_frames,) * len(recording.joints)  # what is already padded may repeat with its length
+    facts = _facts(layout, recording.columns)
     packed = {
-        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints) for name in variants
+        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints, facts)
+        for name in variants
     }
     return StoredClip(about, packed)
 
 
-def _varied(variant: str, joints: Any) -> Packed:
-    return pack(*VARIANTS[variant].apply(joints))
+def _varied(variant: str, joints: Any, facts: ClipFacts) -> Packed:
+    return pack(*VARIANTS[variant].apply(joints, facts))
+
+
+def _facts(layout: str, columns: Mapping[str, Any]) -> ClipFacts:
+    """Return what variants may need to know of a clip with these columns."""
+    height, width = (int(columns.get(key, UNKNOWN)) for key in ("height", "width"))
+    size = (height, width) if height > 0 and width > 0 else None
+    return ClipFacts(_layout(layout), size, columns.get("persons"))
 
 
 def _add_missing_variant(order: Order) -> None:
@@ -305,7 +349,12 @@ def _add_missing_variant(order: Order) -> None:
         unit="clip",
         disable=not order.request.progress,
     )
-    clips = (_varied(order.variant, unpack(part.coordinates, spans, frames)) for spans, frames in bar)
+    columns = {key: part.column(key).tolist() for key in FACTS if key in part.manifest["columns"]}
+    clips = (
+        _varied(order.variant, unpack(part.coordinates, spans, frames), _facts(order.reader.layout, about))
+        for n, (spans, frames) in enumerate(bar)
+        for about in [{key: values[n] for key, values in columns.items()}]
+    )
     add_variant(order.path, order.variant, clips, dict(VARIANTS[order.variant].options))
 
 

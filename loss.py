@@ -6,9 +6,12 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy (N,) of the softmax of `logits` (N, K) with `labels` (N,), in nats."""
-    return functional.cross_entropy(logits, labels, reduction="none")
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy (N,) of the softmax of `logits` (N, K) with `labels` (N,), in nats.
+
+    `smoothing` is the share of every label that is spread over all K classes.
+    """
+    return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy}
+LOSSES: dict[str, Callable[..., Tensor]] = {"cross_entropy": cross_entropy}

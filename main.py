@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     actions.add_argument("-l", "--list", action="store_true", help="list all experiments")
 
     data = parser.add_argument_group("with -gd")
-    data.add_argument("--raw", nargs="+", type=Path, metavar="PATH", help="folders of raw files (or GESTA_RAW)")
+    data.add_argument("--raw", nargs="+", type=Path, metavar="PATH", help="raw files, or folders of them (or GESTA_RAW)")
     data.add_argument("-j", "--jobs", type=int, metavar="J", help="processes (all cores)")
     data.add_argument("--force", action="store_true", help="replace what is there")
     data.add_argument("--strict", action="store_true", help="exit 1 if any file was refused")
@@ -69,10 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--from-padded", type=Path, metavar="FOLDER", help="read such arrays instead of raw files")
 
     run = parser.add_argument_group("running")
-    weights = "checkpoint: ours, .pth.tar, .pdparams; when training: initial weights"
+    weights = "checkpoint: ours, .pth, .pth.tar, .pt, .pdparams; when training: initial weights"
     run.add_argument("-pp", "--pretrained_path", type=Path, metavar="FILE", help=weights)
     run.add_argument("--init-head", action="store_true", help="with -pp: a new head where the classes differ")
-    out = "scores (.npz, .json) or features (.npz, .pkl) there, too"
+    out = "scores (.npz, .json, .pkl: the field's) or features (.npz, .pkl) there, too"
     run.add_argument("--out", type=Path, metavar="FILE", help=out)
     run.add_argument("--clips", nargs="+", metavar="NAME", help="with -xf: full feature maps of these clips, too")
     run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
@@ -233,13 +233,14 @@ def _is_plain(config: Config, run: RunFolder) -> bool:
 def _list(options: argparse.Namespace) -> int:
     """Print all experiments: model, benchmark, published figure, own best run."""
     work_dir = configs.work_folder(options.work_dir)
-    rows = [("number", "model", "benchmark", "published", "own best", "run")]
+    rows = [("number", "model", "benchmark", "input", "published", "own best", "run")]
     for number in configs.numbers():
         config = configs.load(number)
-        published = ", ".join(f"{each.value:.1f}" for each in config.published) or "-"
+        published = next((f"{each.value:.1f}" for each in config.published if each.metric == "top1"), "-")
+        seen = f"{config.data.layout} {config.input.streams}"
         best = best_run(work_dir / config.title, partial(_is_plain, config))
         own = (f"{best[0]:.2%}", best[1].path.name) if best else ("-", "-")
-        rows.append((number, config.model.label, config.data.benchmark, published, *own))
+        rows.append((number, config.model.label, config.data.label, seen, published, *own))
     print(table(rows))
     return 0
 

@@ -4,6 +4,7 @@ Letters: N clips, K classes, C channels.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import swa_utils
 from tqdm import tqdm
 
 from utils import checkpoint, outputs
@@ -22,9 +24,10 @@ from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.logs import duration, share
 from utils.metrics import Scores, score
-from utils.run_folder import RunFolder
+from utils.run_folder import SCORES, VALIDATION_SCORES, RunFolder
 
 LOOK_EVERY = 20  # steps between two looks at the losses on a GPU, where each look waits for the device
+TEST = "test"  # `eval` with all test clips of each clip, where there are several
 SAVE_EVERY_S = 600.0  # a kill costs at most this much work, however long an epoch is
 
 
@@ -92,6 +95,8 @@ class Recipe:
     evaluates: Callable[[int], bool]  # epoch, from 1
     accumulate: int = 1
     clip_norm: float | None = None
+    average: float | None = None  # decay of the moving average of the weights that is evaluated
+    precision: torch.dtype = torch.float32  # of matrix products in training
 
 
 @dataclass(kw_only=True)
@@ -106,6 +111,12 @@ class Run:
     about: dict[str, Any]  # what a checkpoint remembers of it
     stop: StopRequest
     show_progress: bool
+    average: str = "probability"  # over the test clips of a clip: of probabilities, or of scores
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is evaluated."""
+        return self.model
 
     @property
     def device(self) -> torch.device:
@@ -118,11 +129,23 @@ class TrainingRun(Run):
     """An execution that trains; `batches` holds what it is evaluated on."""
 
     train_batches: TrainBatches
+    train_loss: Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) -> (N,)
     recipe: Recipe
     optimizer: torch.optim.Optimizer
     events: Any  # a TensorBoard writer
     progress: Progress = field(default_factory=Progress)
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Start the moving average of the weights, where the recipe has one."""
+        decay = self.recipe.average
+        rule = swa_utils.get_ema_multi_avg_fn(decay) if decay else None
+        self.averaged = swa_utils.AveragedModel(self.model, multi_avg_fn=rule, use_buffers=True) if rule else None
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is evaluated: the average, where there is one."""
+        return self.averaged.module if self.averaged else self.model
 
     @property
     def chosen_on(self) -> str:
@@ -147,9 +170,9 @@ class Evaluation:
     scores: Scores
     columns: dict[str, np.ndarray]
 
-    def save(self, folder: RunFolder) -> Path:
-        """Write `scores.npz` into a run folder; return its path."""
-        return folder.save_scores(self.columns, self.scores.confusion.numpy())
+    def save(self, folder: RunFolder, name: str = SCORES) -> Path:
+        """Write the scores into a run folder; return their path."""
+        return folder.save_scores(self.columns, self.scores.confusion.numpy(), name)
 
 
 def train(run: TrainingRun) -> None:
@@ -208,14 +231,17 @@ def train_step(run: TrainingRun, batch: Batch) -> tuple[Tensor, Tensor]:
     optimizer.zero_grad(set_to_none=True)
     losses, right = [], []
     for piece in batch.pieces(recipe.accumulate):
-        logits = run.model(piece.streams)
-        loss = run.loss(logits, piece.labels)
+        with torch.autocast(run.device.type, recipe.precision, enabled=recipe.precision != torch.float32):
+            logits = run.model(piece.streams)
+        loss = run.train_loss(logits.float(), piece.labels)
         (loss.sum() / len(batch)).backward()
         losses.append(loss.detach())
         right.append(logits.detach().argmax(dim=1) == piece.labels)
     if recipe.clip_norm is not None:
         nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip_norm)
     optimizer.step()
+    if run.averaged:
+        run.averaged.update_parameters(run.model)
     progress.step += 1
     return torch.cat(losses), torch.cat(right)
 
@@ -269,10 +295,10 @@ def _not_finite(run: TrainingRun, index: Tensor) -> UserError:
 def evaluate(run: Run, split: str) -> Evaluation:
     """Score every clip of `split` once, in order, and log the figures."""
     batches, start = run.batches[split], time.monotonic()
-    run.model.eval()
+    run.scored.eval()
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in _shown(run, batches):
-        logits = run.model(batch.streams)
+        logits = over_test_clips(run.scored(batch.streams), len(batch), run.average)
         found.append((logits, batch.labels, run.loss(logits, batch.labels)))
     logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
     _refuse_not_finite(logits, batches.names)
@@ -282,11 +308,23 @@ def evaluate(run: Run, split: str) -> Evaluation:
     return Evaluation(scores, columns)
 
 
+def over_test_clips(logits: Tensor, num_clips: int, average: str) -> Tensor:
+    """Average the logits (N S, K) of S test clips of each clip: (N, K), such that the softmax gives the probabilities.
+
+    Of probabilities as in PYSKL and mmaction2, or of scores (logits) as in PaddleVideo.
+    """
+    each = logits.unflatten(0, (num_clips, -1))  # (N, S, K)
+    if each.shape[1] == 1 or average == "score":
+        return each.mean(dim=1)
+    return each.log_softmax(dim=2).logsumexp(dim=1) - math.log(each.shape[1])
+
+
 @torch.inference_mode()
 def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Return names, labels, logits (N, K), pooled features (N, C) and the classifier's weight (K, C) of a split.
 
-    Streamed: full feature maps (n, C, T', V, M) are kept for the clips named in `maps_of` only.
+    Streamed: full feature maps (n, C, T', V, M) are kept for the clips named in `maps_of` only, of their first test
+    clip; features are averaged over test clips.
     """
     batches, network = run.batches[split], cast(Network, run.model)
     unknown = sorted(set(maps_of) - set(batches.names.tolist()))
@@ -297,9 +335,11 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
     maps: dict[str, Tensor] = {}
     for batch in _shown(run, batches):
         features = network.forward_features(batch.streams)
-        rows.append((network.pool(features).cpu(), network.forward_head(features).cpu(), batch.labels.cpu()))
-        names = batches.names[batch.index.numpy()].tolist()
-        maps |= {name: features[n].cpu() for n, name in enumerate(names) if name in maps_of}
+        pooled = network.pool(features).unflatten(0, (len(batch), -1)).mean(dim=1)
+        logits = over_test_clips(network.forward_head(features), len(batch), run.average)
+        rows.append((pooled.cpu(), logits.cpu(), batch.labels.cpu()))
+        names, first = batches.names[batch.index.numpy()].tolist(), features.unflatten(0, (len(batch), -1))[:, 0]
+        maps |= {name: first[n].cpu() for n, name in enumerate(names) if name in maps_of}
     columns = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
     found = dict(zip(("features", "logits", "labels"), columns, strict=True))
     found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}
@@ -310,7 +350,7 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
 
 
 def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
-    """Evaluate the eval split; scores go to the run folder and, where given, to `out` (.npz or .json)."""
+    """Evaluate the eval split; scores go to the run folder and, where given, to `out` (.npz, .json or .pkl)."""
     write = outputs.score_writer(out) if out else None  # a wrong suffix is known before hours of work
     run.log.info("Starting evaluating ...")
     evaluation = evaluate(run, "eval")
@@ -342,9 +382,12 @@ def save(run: TrainingRun) -> None:
 
 def restore(run: TrainingRun, content: dict[str, Any]) -> None:
     """Put a run back to where `content` was saved."""
-    run.model.load_state_dict(content["model"], strict=True)
+    run.scored.load_state_dict(content["model"], strict=True)
     run.optimizer.load_state_dict(content["optimizer"])
     run.progress = Progress(**content["progress"])
+    if run.averaged:
+        run.model.load_state_dict(content["trained"], strict=True)
+        run.averaged.n_averaged.fill_(run.progress.step)
     run.train_batches.restore(content["loader"])
     if not checkpoint.restore_random_state(content["random"], run.device):
         run.log.info("The run began on another kind of device: what follows is not the same to the bit")
@@ -353,7 +396,8 @@ def restore(run: TrainingRun, content: dict[str, Any]) -> None:
 
 def _content(run: TrainingRun) -> dict[str, Any]:
     return {
-        "model": run.model.state_dict(),
+        "model": run.scored.state_dict(),
+        **({"trained": run.model.state_dict()} if run.averaged else {}),
         "optimizer": run.optimizer.state_dict(),
         "progress": {**asdict(run.progress), "seconds": run.seconds},
         "loader": run.train_batches.state(),
@@ -372,20 +416,20 @@ def _evaluate_epoch(run: TrainingRun) -> Evaluation:
         progress.best = progress.latest
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
         checkpoint.save(run.folder.best, _content(run))
-        evaluation.save(run.folder)
+        evaluation.save(run.folder, VALIDATION_SCORES if run.chosen_on == "validation" else SCORES)
     _log_best(run)
     return evaluation
 
 
 def _conclude(run: TrainingRun) -> None:
-    """Say which epoch is the best and how it was chosen; with a validation split, what it gets on eval."""
+    """Say which epoch is the best and how it was chosen, and what best and last get by the test protocol."""
     run.log.info("Finish training!")
     best, latest = run.progress.best, run.progress.latest
     assert best is not None and latest is not None
     how = "held-out training clips" if run.chosen_on == "validation" else "eval, as the field does"
     run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, chosen on {how}")
     run.log.info(f"Last epoch: {latest['epoch']} with {latest['top1']:.2%}")
-    if run.chosen_on == "validation":
+    if run.chosen_on == "validation" or TEST in run.batches:
         _evaluate_best_and_last(run)
 
 
@@ -393,8 +437,8 @@ def _evaluate_best_and_last(run: TrainingRun) -> None:
     """Evaluate both on eval; the scores that are kept are the best's, the model keeps the last epoch's weights."""
     for name, path in (("best", run.folder.best), ("last", run.folder.last)):
         run.log.info(f"Evaluating the {name} epoch on eval ...")
-        run.model.load_state_dict(read_own(path)["model"], strict=True)
-        evaluation = evaluate(run, "eval")
+        run.scored.load_state_dict(read_own(path)["model"], strict=True)
+        evaluation = evaluate(run, TEST if TEST in run.batches else "eval")
         figures = evaluation.scores.figures()
         run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": figures})
         if name == "best":

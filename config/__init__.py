@@ -3,23 +3,43 @@
 What changes a result lives in the numbered yaml; what belongs to a machine lives in `configs/local.yaml` (`Local`).
 """
 
+from config.data import (
+    AnnotationData,
+    ArraysData,
+    ColumnSplit,
+    DataSection,
+    GroupSplit,
+    HoldOut,
+    NtuData,
+    OwnData,
+    UclaData,
+    UtdData,
+)
 from config.errors import ConfigError
+from config.inputs import (
+    CHANNEL_STREAMS,
+    STREAM_LETTERS,
+    Input,
+    Rotate,
+)
 from config.loading import FOLDER, ROOT, find, load, load_local, numbers
 from config.machine import raw_folders, store_folder, work_folder
+from config.networks import (
+    AAGCN,
+    AGCN,
+    CTRGCN,
+    STGCN,
+    EfficientGCN,
+    Network,
+)
+from config.section import Section
 from config.sections import (
-    STREAM_LETTERS,
     Adam,
     Config,
     Cosine,
     CrossEntropy,
-    EfficientGCN,
-    HoldOut,
-    Input,
     Local,
-    NtuData,
     Published,
-    Rotate,
-    Section,
     Sgd,
     Step,
     Test,
@@ -27,19 +47,31 @@ from config.sections import (
 )
 
 __all__ = [
+    "AAGCN",
+    "AGCN",
+    "CHANNEL_STREAMS",
+    "CTRGCN",
     "FOLDER",
     "ROOT",
+    "STGCN",
     "STREAM_LETTERS",
     "Adam",
+    "AnnotationData",
+    "ArraysData",
+    "ColumnSplit",
     "Config",
     "ConfigError",
     "Cosine",
     "CrossEntropy",
+    "DataSection",
     "EfficientGCN",
+    "GroupSplit",
     "HoldOut",
     "Input",
     "Local",
+    "Network",
     "NtuData",
+    "OwnData",
     "Published",
     "Rotate",
     "Section",
@@ -47,6 +79,8 @@ __all__ = [
     "Step",
     "Test",
     "Train",
+    "UclaData",
+    "UtdData",
     "find",
     "load",
     "load_local",

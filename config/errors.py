@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from config.sections import Local, Section
+from config.section import Section
+from config.sections import Local
 
 TAGS = ("name", "form")  # keys that choose among sections: another choice replaces all of its keys
 
@@ -19,10 +20,13 @@ def explain(section: type[Section], problem: Any) -> str:
     key, found = ".".join(keys), problem.get("input")
     if problem["type"] == "extra_forbidden":
         return _unknown_key(key, {name for each in sections for name in each.model_fields})
-    if problem["type"] in ("missing", "union_tag_not_found"):
-        return f"missing key '{key if problem['type'] == 'missing' else key + '.name'}'"
-    if problem["type"] == "union_tag_invalid":
-        return f"'{key}.name' must be one of {problem['ctx']['expected_tags']}, got '{problem['ctx']['tag']}'"
+    if problem["type"] == "missing":
+        return f"missing key '{key}'"
+    if problem["type"].startswith("union_tag"):
+        tag = f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}"
+        if problem["type"] == "union_tag_not_found":
+            return f"missing key '{tag}'"
+        return f"'{tag}' must be one of {problem['ctx']['expected_tags']}, got '{problem['ctx']['tag']}'"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if problem["type"] == "value_error":
         return f"{key}: {message}" if key else message

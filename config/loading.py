@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from config.errors import TAGS, ConfigError, explain
-from config.sections import Config, Local, S
+from config.section import S
+from config.sections import Config, Local
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "configs"
@@ -22,7 +23,7 @@ def load(experiment: str, overrides: Sequence[str] = ()) -> Config:
     Raises `ConfigError` with file and key on anything unknown, missing, mistyped or out of range.
     """
     path = find(experiment)
-    raw = _with_base(path)
+    raw = _with_bases(path)
     changes: dict[str, Any] = {}
     for override in overrides:
         changes = _merge(changes, _parse_override(override))
@@ -56,18 +57,23 @@ def find(experiment: str) -> Path:
     raise ConfigError(f"-c {experiment}: no such experiment; {hint}`python main.py -l` lists all")
 
 
-def _with_base(path: Path) -> dict[str, Any]:
+def _with_bases(path: Path) -> dict[str, Any]:
+    """Return the mapping in a yaml, over those that it extends (one, or a list: later ones over earlier ones)."""
     raw = _read(path)
-    base = raw.pop("extends", None)
-    if base is None:
-        return raw
-    base_path = (path.parent / str(base)) if (path.parent / str(base)).is_file() else FOLDER / str(base)
+    bases, merged = raw.pop("extends", []), dict[str, Any]()
+    for base in bases if isinstance(bases, list) else [bases]:
+        merged = _merge(merged, _read_base(path, str(base)))
+    return _merge(merged, raw)
+
+
+def _read_base(path: Path, base: str) -> dict[str, Any]:
+    base_path = path.parent / base if (path.parent / base).is_file() else FOLDER / base
     if not base_path.is_file():
         raise ConfigError(f"{_shown(path)}: extends '{base}', but there is no such file beside it or in configs/")
-    base_raw = _read(base_path)
-    if "extends" in base_raw:
-        raise ConfigError(f"{_shown(base_path)}: a base cannot extend another one")
-    return _merge(base_raw, raw)
+    raw = _read(base_path)
+    if "extends" in raw:
+        raise ConfigError(f"{_shown(base_path)}: a base cannot extend another one; list both in {_shown(path)}")
+    return raw
 
 
 def _merge(base: dict[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:

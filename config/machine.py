@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.loading import ROOT, load_local
-from config.sections import Local
+
+DEMO = "demo"
 
 
 def store_folder(option: Path | None = None) -> Path:
@@ -22,11 +23,11 @@ def raw_folders(part: str, options: Sequence[Path] = ()) -> list[Path]:
     """Return where a part's raw files are: --raw > GESTA_RAW > configs/local.yaml; none if nothing says so."""
     if options:
         return list(options)
-    key = f"{part}_path"
-    if key not in Local.model_fields:  # the demo's folder is its own: settings for real data do not mean it
+    if part == DEMO:  # its folder is its own: settings for real data do not mean it
         return []
     stated = [each for each in os.environ.get("GESTA_RAW", "").split(os.pathsep) if each]
-    local = getattr(load_local(), key)
+    settings = load_local()
+    local = settings.raw.get(part) or getattr(settings, f"{part}_path", None)
     return [Path(each).expanduser() for each in stated or ([local] if local else [])]
 
 

@@ -1,143 +1,26 @@
 """What an experiment is made of: closed, frozen sections, and what belongs to a machine.
 
-A new network adds a member to `Config.model`, a new raw form one to `Config.data`; no key changes its meaning.
+A new network adds a member to `Model` (config/networks.py), a new raw form one to `Data` (config/data.py); no key
+changes its meaning.
 """
 
 import json
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-STREAM_LETTERS = "JVB"  # joint, velocity, bone: the order in which streams are stacked, however they are spelled
-
-
-class Section(BaseModel):
-    """A closed, frozen mapping; values are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-S = TypeVar("S", bound=Section)
-
-
-Positive = Annotated[int, Field(ge=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Growth = Annotated[float, Field(gt=0)]
-Hops = Annotated[int, Field(ge=0, le=10)]
-
-
-class HoldOut(Section):
-    """Which clips are held out: those with one of `values` in a column."""
-
-    column: Literal["subject", "camera", "setup", "replication"]
-    values: tuple[int, ...] = Field(min_length=1)
-
-
-class NtuData(Section):
-    """NTU RGB+D skeletons and data sets of the same form."""
-
-    form: Literal["ntu"] = "ntu"
-    parts: tuple[Literal["ntu60", "ntu120", "demo"], ...] = Field(
-        min_length=1, description="parts of the store, in order"
-    )
-    benchmark: Literal["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub"] = Field(
-        description="which clips train, which evaluate, and the classes (dataset/benchmarks.yaml)"
-    )
-    variant: Literal["original", "transformed"] = Field(description="the per-clip function whose result is stored")
-    validation: HoldOut | None = Field(
-        default=None, description="training clips held out to choose the best epoch on; none: chosen on eval"
-    )
-
-    @field_validator("parts")
-    @classmethod
-    def _differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value):
-            raise ValueError(f"parts must differ, got {', '.join(value)}")
-        return value
-
-    @property
-    def layout(self) -> str:
-        """The skeleton's name."""
-        return "ntu"
-
-
-class Rotate(Section):
-    """Turns every clip about the vertical (y) axis, by an angle drawn per clip."""
-
-    name: Literal["rotate"]
-    degrees: float = Field(gt=0, le=180, description="angles are uniform in +-degrees")
-
-
-class Input(Section):
-    """What a network sees of a clip."""
-
-    streams: str = Field(description="letters of J (joint), V (velocity), B (bone); stacked in that order")
-    frames: int = Field(ge=3, le=10_000, description="the clip's first frames, zero-padded to this number")
-    persons: int = Field(default=2, ge=1, description="a clip's first persons; an absent one is zeros")
-    augment: tuple[Rotate, ...] = Field(default=(), description="applied to training joints, before the streams")
-
-    @field_validator("streams")
-    @classmethod
-    def _canonical(cls, value: str) -> str:
-        if not value or set(value) - set(STREAM_LETTERS) or len(set(value)) != len(value):
-            raise ValueError(f"streams must be different letters of {STREAM_LETTERS}, got '{value}'")
-        return "".join(letter for letter in STREAM_LETTERS if letter in value)
-
-
-class EfficientGCN(Section):
-    """Song et al. 2022, "Constructing stronger and faster baselines for skeleton-based action recognition"."""
-
-    name: Literal["EfficientGCN"]
-    size: str = Field(pattern=r"^B\d{1,2}$", description="compound coefficient: B0, B2, B4")
-    layer: Literal["Basic", "Bottleneck", "Sep", "SG"] = Field(description="temporal layer; the paper's EpSep is Sep")
-    attention: Literal["stja", "pa", "ca", "fa", "ja", "none"] = Field(
-        description="spatial-temporal joint, part, channel, frame or joint attention"
-    )
-    activation: Literal["relu", "relu6", "hswish", "swish"] = Field(description="of all layers")
-    stem_channels: int = Field(ge=1, description="channels before the first block; never scaled")
-    blocks: tuple[tuple[Positive, Positive, Annotated[float, Field(ge=0)]], ...] = Field(
-        min_length=1, description="channels, stride, depth; before scaling"
-    )
-    fusion_stage: int = Field(ge=0, description="blocks before the input branches are joined")
-    kernel: tuple[Positive, Hops] = Field(description="temporal window in frames (odd), largest hop distance")
-    scale: tuple[Growth, Growth] = Field(description="growth of channels and depth per step of size")
-    expand_ratio: int = Field(ge=0, description="of Sep; 0: no expansion")
-    reduct_ratio: int = Field(ge=1, description="of SG, Bottleneck and the attentions stja and pa")
-    drop_prob: float = Field(ge=0, lt=1, description="before the classifier")
-    bias: bool = Field(description="of all convolutions")
-    learn_edges: bool = Field(description="a trainable weight per edge and hop")
-    residual: bool = Field(default=True, description="of graph and temporal layers")
-
-    graph: ClassVar[str] = "hop"
-
-    @property
-    def title(self) -> str:
-        """The name in tables, logs and run folders."""
-        return f"{self.name}-{self.size}"
-
-    @property
-    def label(self) -> str:
-        """The name in a table of experiments."""
-        return f"{self.title} {self.layer}"
-
-    def arguments(self) -> dict[str, Any]:
-        """What the network's class takes from its section."""
-        return {key: value for key, value in self if key != "name"}
-
-    @model_validator(mode="after")
-    def _fits(self) -> "EfficientGCN":
-        if self.kernel[0] % 2 == 0:
-            raise ValueError(f"kernel must begin with an odd number of frames, got {self.kernel[0]}")
-        if self.fusion_stage > len(self.blocks):
-            raise ValueError(f"fusion_stage {self.fusion_stage} is beyond the {len(self.blocks)} blocks")
-        return self
+from config.data import Data
+from config.inputs import Input
+from config.networks import Model
+from config.section import Decay, Positive, Section
 
 
 class CrossEntropy(Section):
     """Cross-entropy of the softmax."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
+    smoothing: float = Field(default=0.0, ge=0, lt=1, description="of the labels, over all classes, in training")
 
 
 class Sgd(Section):
@@ -196,6 +79,17 @@ class Train(Section):
 
     epochs: int = Field(ge=1, description="passes over the training clips")
     batch_size: int = Field(ge=1, description="clips a step; the last incomplete batch is dropped")
+    reference_batch: int | None = Field(
+        default=None, ge=1, description="the batch that optimizer.lr belongs to: the rate scales with batch_size"
+    )
+    repeat: int = Field(default=1, ge=1, description="times that an epoch goes over the clips")
+    balanced: bool = Field(default=False, description="draw every class equally often, with replacement")
+    average: float | None = Field(
+        default=None, gt=0, lt=1, description="decay of the moving average of the weights that is evaluated"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the training's matrix products (autocast); evaluation is in float32"
+    )
     accumulate: int = Field(
         default=1, ge=1, description="pieces that a batch is computed in, to save memory; BatchNorm sees each alone"
     )
@@ -210,12 +104,16 @@ class Test(Section):
     """How a checkpoint is evaluated."""
 
     batch_size: int = Field(ge=1, description="clips a step; changes no result")
+    clips: int = Field(default=1, ge=1, description="test clips of each clip, for the figures of best and last")
+    average: Literal["probability", "score"] = Field(default="probability", description="over test clips")
 
 
 class Published(Section):
     """A figure of a paper or repository, to compare with; never ours."""
 
-    metric: Literal["top1"]
+    metric: Literal["top1", "two_stream", "four_stream"] = Field(
+        description="two_stream and four_stream: of this benchmark's joint and bone (and motion) numbers, fused"
+    )
     value: float
     source: str
     note: str = ""
@@ -225,17 +123,27 @@ class Config(Section):
     """One experiment, resolved."""
 
     number: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the experiment and its runs")
-    data: NtuData
+    data: Data
     input: Input
-    model: EfficientGCN
+    model: Model
     train: Train
     test: Test
     published: tuple[Published, ...] = ()
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Config":
+        stacks = self.input.streams.isupper()
+        if stacks and "score" in self.data.channel_names:
+            raise ValueError("input.streams: J, V and B need x, y, z; data with a score take j, b, jm, bm")
+        if stacks != (self.model.name == "EfficientGCN"):
+            wanted = "letters of JVB" if not stacks else "j, b, jm or bm"
+            raise ValueError(f"input.streams: {self.model.name} takes {wanted}, got '{self.input.streams}'")
+        return self
+
     @property
     def title(self) -> str:
         """`2001_EfficientGCN-B0_ntu-xsub`: what runs of this experiment are called."""
-        return f"{self.number}_{self.model.title}_{self.data.benchmark}"
+        return f"{self.number}_{self.model.title}_{self.data.label}"
 
     def to_yaml(self) -> str:
         """Return the resolved configuration; it loads again to an equal one."""
@@ -248,4 +156,5 @@ class Local(Section):
     ntu60_path: str | None = Field(default=None, description="folder with the .skeleton files S001-S017")
     ntu120_path: str | None = Field(default=None, description="folder with the .skeleton files S018-S032")
     store: str | None = Field(default=None, description="folder of the parts; default data/npy_dataset")
+    raw: dict[str, str] = Field(default_factory=dict, description="by part: file or folder of its raw data")
     work_dir: str | None = Field(default=None, description="folder of the runs; default workdir")

@@ -14,7 +14,9 @@ from torch import Generator, Tensor
 
 from dataset.augment import Augmentation
 from dataset.packing import COUNT, FIRST, LOOP, ROW
+from dataset.sampling import Sampler
 from dataset.store import Part
+from dataset.streams import Ahead
 from utils.batch import Batch
 from utils.errors import UserError
 
@@ -30,22 +32,24 @@ class FrameTable:
         counts = [len(rows) for rows in self._maps]
         self.starts = np.cumsum([1, *counts[:-1]])  # first row of each part
         self.row_shape = self._maps[0].shape[1:]  # (V, C)
-        size = (1 + sum(counts)) * int(np.prod(self.row_shape)) * 4
+        self._dtype = np.result_type(*self._maps)  # float16 stays so: a table half as large
+        size = (1 + sum(counts)) * int(np.prod(self.row_shape)) * self._dtype.itemsize
         self.resident = self._load(1 + sum(counts)) if size < free_bytes(device) // 2 else None
 
     def _load(self, count: int) -> Tensor:
-        table = torch.empty(count, *self.row_shape, device=self.device)
+        dtype = torch.from_numpy(np.empty(0, self._dtype)).dtype
+        table = torch.empty(count, *self.row_shape, dtype=dtype, device=self.device)
         table[0] = 0
         for start, rows in zip(self.starts.tolist(), self._maps, strict=True):
             for first in range(0, len(rows), 1 << 16):  # in pieces: no second copy of the whole on the host
-                piece = torch.from_numpy(np.array(rows[first : first + (1 << 16)], np.float32))
+                piece = torch.from_numpy(np.array(rows[first : first + (1 << 16)], self._dtype))
                 table[start + first : start + first + len(piece)] = piece.to(self.device)
         return table
 
     def take(self, rows: Tensor) -> Tensor:
         """Return the rows (...,) as (..., V, C) float32 on the device; row 0 is zeros."""
         if self.resident is not None:
-            return self.resident[rows.to(self.device)]
+            return self.resident[rows.to(self.device)].float()
         flat = rows.numpy().ravel()
         taken = np.zeros((flat.size, *self.row_shape), np.float32)
         owner = np.searchsorted(self.starts, flat, side="right") - 1  # -1: row 0
@@ -71,6 +75,7 @@ class Clips:
     Attributes:
         names: (N,) names.
         labels: (N,) int64.
+        frames: (N,) int64, frames of every clip, on the CPU.
     """
 
     def __init__(self, table: FrameTable, parts: Sequence[Part], chosen: Sequence[np.ndarray], persons: int) -> None:
@@ -85,37 +90,94 @@ class Clips:
         ]
         place = table.device if table.resident is not None else torch.device("cpu")  # where rows are looked up
         self._spans = torch.from_numpy(np.concatenate(spans)).to(place)  # (N, M, 4)
-        self._frames = torch.from_numpy(np.concatenate([part.frames[index] for part, index in picks])).to(place)
+        self.frames = torch.from_numpy(np.concatenate([part.frames[index] for part, index in picks]))
+        self._frames = self.frames.to(place)
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def joints(self, index: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """Return the first `frames` frames of clips `index` (N,) as (N, C, T, V, M), and their lengths (N, M)."""
-        index = index.to(self._spans.device, non_blocking=True)
-        spans, t = self._spans[index], torch.arange(frames, device=index.device)
+    def joints(self, index: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the frames `t` (N, L) of clips `index` (N,) as (N, C, L, V, M), and their lengths (N, M).
+
+        A frame that the clip or the person does not have, such as -1, is zeros.
+        """
+        place = self._spans.device
+        index, t = index.to(place, non_blocking=True), t.to(place, non_blocking=True)[:, None]  # (N, 1, L)
+        spans = self._spans[index]
         row, first, count, loop = (spans[..., column, None] for column in (ROW, FIRST, COUNT, LOOP))  # (N, M, 1)
-        since = t - first  # (N, M, T)
+        since = t - first  # (N, M, L)
         inside = (count > 0) & (since >= 0) & ((since < count) | (loop == 1))
-        inside &= t < self._frames[index][:, None, None]
+        inside &= (t >= 0) & (t < self._frames[index][:, None, None])
         rows = torch.where(inside, row + since % count.clamp(min=1), 0)
-        lengths = torch.where(inside, t + 1, 0).amax(dim=-1)  # (N, M)
-        return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, T, V, C) -> (N, C, T, V, M)
+        lengths = torch.where(inside, torch.arange(1, t.shape[-1] + 1, device=place), 0).amax(dim=-1)  # (N, M)
+        return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, L, V, C) -> (N, C, L, V, M)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of an epoch: every clip `repeat` times, shuffled; or as many drawn by `weights`, with replacement."""
+
+    count: int
+    repeat: int = 1
+    weights: Tensor | None = None  # (N,) float64
+
+    def __len__(self) -> int:
+        return self.count * self.repeat
+
+    def draw(self, generator: Generator) -> Tensor:
+        """Return places of clips (N * repeat,)."""
+        if self.weights is not None:
+            return torch.multinomial(self.weights, len(self), replacement=True, generator=generator)
+        return torch.randperm(len(self), generator=generator) % self.count
+
+
+def balanced_weights(labels: Tensor) -> Tensor:
+    """Return (N,) float64 weights with which every class that is present is drawn equally often."""
+    counts = torch.bincount(labels.cpu())
+    return 1.0 / counts[labels.cpu()].double()
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What happens to joints on their way into a batch.
+    """What happens to clips on their way into a batch.
 
     Attributes:
-        frames: length of every clip.
-        streams: (N, C, T, V, M) -> (N, I, C', T, V, M).
+        sampler: which frames are seen; L of them.
+        streams: joints (N, C, L, V, M), and the clip's next frames if `looks_ahead` -> (N, I, C', L, V, M).
+        looks_ahead: whether streams are differences between neighbouring frames of the whole clip.
+        clips: S, test clips of each clip.
         augment: applied to the joints, in order; for training only.
     """
 
-    frames: int
-    streams: Callable[[Tensor], Tensor]
+    sampler: Sampler
+    streams: Callable[[Tensor, Ahead | None], Tensor]
+    looks_ahead: bool = False
+    clips: int = 1
     augment: Sequence[Augmentation] = ()
+
+    def run(self, clips: Clips, index: Tensor, t: Tensor, generator: Generator | None = None) -> Batch:
+        """Return clips `index` (N,) at frames `t` (N, S, L) as a batch, augmented where a generator is given."""
+        each, t = index.repeat_interleave(t.shape[1]), t.flatten(0, 1)  # (NS,), (NS, L)
+        now, lengths = clips.joints(each, t)
+        later = _next_frames(t, clips.frames[each]) if self.looks_ahead else None
+        halves = [now] if later is None else [now, clips.joints(each, later)[0]]
+        if generator is not None:
+            halves = self._augmented(halves, generator)
+        ahead = None if later is None else Ahead(halves[1], (later >= 0).to(now.device))
+        labels = clips.labels[index.to(now.device, non_blocking=True)]
+        return Batch(self.streams(halves[0], ahead), labels, index, lengths)
+
+    def _augmented(self, halves: list[Tensor], generator: Generator) -> list[Tensor]:
+        """Augment frames and the frames behind them alike: a motion is a difference of the two."""
+        for augmentation in self.augment:
+            drawn = augmentation.draw(halves[0].shape, generator).to(halves[0].device)
+            halves = [augmentation.apply(joints, drawn) for joints in halves]
+        return halves
+
+
+def _next_frames(t: Tensor, frames: Tensor) -> Tensor:
+    """Return the frame behind each of `t` (N, L) in clips of `frames` (N,) frames; -1 (zeros) where there is none."""
+    return torch.where((t >= 0) & (t + 1 < frames[:, None]), t + 1, -1)
 
 
 class Loader:
@@ -135,11 +197,8 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         for index in torch.arange(len(self.clips)).split(self.batch_size):
-            yield self._batch(*self.clips.joints(index, self.pipeline.frames), index)
-
-    def _batch(self, joints: Tensor, lengths: Tensor, index: Tensor) -> Batch:
-        labels = self.clips.labels[index.to(joints.device, non_blocking=True)]
-        return Batch(self.pipeline.streams(joints), labels, index, lengths)
+            t = self.pipeline.sampler.test(self.clips.frames[index], self.pipeline.clips)
+            yield self.pipeline.run(self.clips, index, t)
 
 
 class TrainLoader(Loader):
@@ -148,19 +207,20 @@ class TrainLoader(Loader):
     `state` and `restore` leave an epoch and take it up again at any batch, with the same numbers.
     """
 
-    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int, seed: int) -> None:
+    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int, seed: int, order: Order) -> None:
         super().__init__(clips, pipeline, batch_size)
-        if len(clips) < batch_size:
+        if len(order) < batch_size:
             raise UserError(
-                f"train.batch_size: {batch_size} clips a batch, but the train split has {len(clips)}; "
-                f"--set train.batch_size={max(1, len(clips) // 2)}"
+                f"train.batch_size: {batch_size} clips a batch, but the train split has {len(order)}; "
+                f"--set train.batch_size={max(1, len(order) // 2)}"
             )
+        self.order = order
         self._order, self._augment = Generator().manual_seed(seed), Generator().manual_seed(seed + 1)
         self.start_epoch()
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self.clips) // self.batch_size
+        return len(self.order) // self.batch_size
 
     def start_epoch(self) -> None:
         """Begin a new order."""
@@ -170,18 +230,15 @@ class TrainLoader(Loader):
         """Stand before batch `at` of the epoch whose order is drawn from state `order`."""
         self._epoch_order, self._at = order, at
         self._order.set_state(order)
-        self._clips_in_order = torch.randperm(len(self.clips), generator=self._order)
+        self._clips_in_order = self.order.draw(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what is left of the epoch."""
         while self._at < len(self):
             index = self._clips_in_order[self._at * self.batch_size :][: self.batch_size]
             self._at += 1
-            joints, lengths = self.clips.joints(index, self.pipeline.frames)
-            for augmentation in self.pipeline.augment:
-                drawn = augmentation.draw(joints.shape, self._augment)
-                joints = augmentation.apply(joints, drawn.to(joints.device))
-            yield self._batch(joints, lengths, index)
+            t = self.pipeline.sampler.draw(self.clips.frames[index], self._augment)
+            yield self.pipeline.run(self.clips, index, t, self._augment)
 
     def state(self) -> dict[str, Any]:
         """Return where the epoch stands: tensors and plain numbers."""

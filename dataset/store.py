@@ -1,7 +1,7 @@
 """The store: immutable parts on disk, opened by mmap and refused where they are not what their manifest says.
 
     <store>/ntu60/manifest.json          what the part holds, what was refused, checksums
-                  names.npy labels.npy frames.npy [splits.npy] column_<name>.npy     one entry per clip
+                  names.npy labels.npy frames.npy [split_<list>.npy] column_<name>.npy     one entry per clip
                   original/manifest.json
                            coordinates.npy (R, V, C)   real frames of real persons
                            spans.npy (N, M, 4)         where they belong (dataset/packing.py)
@@ -23,9 +23,9 @@ import numpy as np
 from utils.errors import UserError
 from utils.files import checksum
 
-PART_FORMAT, VARIANT_FORMAT, VERSION = "gesta-part", "gesta-variant", 1
+PART_FORMAT, VARIANT_FORMAT, VERSION = "gesta-part", "gesta-variant", 2
 MANIFEST = "manifest.json"
-COLUMN = "column_{}.npy"
+COLUMN, SPLIT = "column_{}.npy", "split_{}.npy"
 GENERATE = "python main.py -c NUMBER -gd"
 
 
@@ -66,10 +66,10 @@ class Part:
         """(N,) frames that the raw files hold, before any variant."""
         return _load(self.path / "frames.npy")
 
-    @cached_property
-    def splits(self) -> np.ndarray | None:
-        """(N,) the split stated by the source for benchmark `manifest["split_of"]`, or None."""
-        return _load(self.path / "splits.npy") if self.manifest["split_of"] else None
+    def stated_split(self, *lists: str | None) -> np.ndarray | None:
+        """Return (N,) the splits that the source states in the first of `lists` that it has; None if it has none."""
+        held = next((name for name in lists if name in self.manifest["split_lists"]), None)
+        return None if held is None else _load(self.path / SPLIT.format(held))
 
     def column(self, name: str) -> np.ndarray:
         """Return a column (N,); raises `UserError` if the part lacks it."""

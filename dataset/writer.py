@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from dataset.packing import Packed
-from dataset.store import COLUMN, MANIFEST, PART_FORMAT, VARIANT_FORMAT, VERSION, checksums, read_manifest
+from dataset.store import COLUMN, MANIFEST, PART_FORMAT, SPLIT, VARIANT_FORMAT, VERSION, checksums, read_manifest
 from utils.errors import UserError
 from utils.files import lock, sync_folder, write_array, write_json
 from utils.recording import Scan
@@ -37,7 +37,7 @@ EMPTY: Position = {"count": 0, "dtype": "<f4", "shape": []}
 class StoredClip:
     """A recording on its way to the store: what is known of it, JSON-ready, and its packed joints per variant."""
 
-    about: dict[str, Any]  # name, label, frames, split, columns
+    about: dict[str, Any]  # name, label, frames, splits, columns
     packed: Mapping[str, Packed]
 
 
@@ -230,7 +230,7 @@ class _Index:
 
     def __init__(self, variants: Iterable[str]) -> None:
         self.names: list[str] = []
-        self.clips: dict[str, list[Any]] = {"label": [], "frames": [], "split": []}
+        self.clips: dict[str, list[Any]] = {"label": [], "frames": [], "splits": []}
         self.columns: dict[str, list[Any]] = {}
         self.spans = {name: _Spans() for name in variants}
         self.refused: list[dict[str, str]] = []
@@ -268,8 +268,9 @@ class _Index:
             "frames.npy": (self.clips["frames"], np.int64),
             **{COLUMN.format(key): (values, None) for key, values in self.columns.items()},
         }
-        if plan["split_of"]:
-            columns["splits.npy"] = (self.clips["split"], np.str_)
+        for split_list in plan["split_lists"]:
+            stated = [splits.get(split_list, "") for splits in self.clips["splits"]]
+            columns[SPLIT.format(split_list)] = (stated, np.str_)
         for name, (values, dtype) in columns.items():  # one at a time: texts are wide as arrays
             write_array(folder / name, np.array(values, dtype))
         files = checksums(folder, columns)
@@ -344,7 +345,7 @@ def _remove(folder: Path) -> None:
 
 def same_sources(first: dict[str, Any], second: dict[str, Any]) -> bool:
     """Tell whether two plans, or a plan and a manifest, are of the same sources read in the same way."""
-    keys = ("form", "layout", "channels", "persons", "split_of", "sources")
+    keys = ("form", "layout", "channels", "persons", "options", "split_lists", "classes", "sources")
     return all(first.get(key) == second.get(key) for key in keys)
 
 

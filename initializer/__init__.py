@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
 from initializer.weights import import_weights, log_import, refuse_other_input
 from loss import LOSSES
-from processor import Batches, Run, TrainingRun, restore
+from processor import TEST, Batches, Run, TrainingRun, restore
 from utils import environment, logs
 from utils.checkpoint_import import read_own
 from utils.cost import Cost, measure
@@ -109,14 +110,14 @@ class _Stage:
         set_determinism(machine)
         data = open_data(config, machine, splits)
         trains = set(splits) == set(SPLITS)
-        batches = {split: make_loader(config, data, split, trains=trains and split == "train") for split in data.splits}
+        batches = _make_batches(config, data, trains=trains)
         torch.manual_seed(config.train.seed)
         try:
             model = build_model(config, len(data.benchmark.classes))
             cost = measure(model, (1, *data_shape(config, data)))
         except (ValueError, RuntimeError) as error:  # a choice of sizes that no network has
             raise UserError(f"model: these values do not fit together ({str(error).splitlines()[0]})") from error
-        return cls(config, machine, data, dict(batches), model.to(data.device), cost)
+        return cls(config, machine, data, batches, model.to(data.device), cost)
 
     def open(self, folder: RunFolder) -> Run:
         """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
@@ -134,6 +135,7 @@ class _Stage:
         run = TrainingRun(
             batches={split: batches for split, batches in self.batches.items() if split != "train"},
             train_batches=train,
+            train_loss=partial(LOSSES[section.loss.name], **section.loss.model_dump(exclude={"name"})),
             recipe=recipe,
             optimizer=optimizer,
             events=SummaryWriter(str(folder.path), purge_step=from_step),
@@ -141,7 +143,10 @@ class _Stage:
         )
         run.log.info(f"Optimizer: {section.optimizer.name} {section.optimizer.model_dump(exclude={'name'})}")
         run.log.info(f"LR_Scheduler: {section.schedule.name} {section.schedule.model_dump(exclude={'name'})}")
-        run.log.info(f"Loss function: {section.loss.name}")
+        run.log.info(f"Loss function: {section.loss.name} {section.loss.model_dump(exclude={'name'})}")
+        if section.reference_batch:
+            made_for = f"{section.optimizer.lr} for {section.reference_batch} clips a batch"
+            run.log.info(f"Base learning rate: {recipe.base_lr:g} ({made_for})")
         return run
 
     def _surroundings(self, folder: RunFolder) -> dict[str, Any]:
@@ -163,6 +168,7 @@ class _Stage:
             },
             "stop": StopRequest().listen(),
             "show_progress": self.machine.show_progress,
+            "average": config.test.average,
         }
 
     def _introduce(self, log: logging.Logger, folder: RunFolder, found: dict[str, Any]) -> None:
@@ -178,3 +184,15 @@ class _Stage:
         say(f"Number of action classes: {len(data.benchmark.classes)}")
         say(f"Model: {config.model.title} {config.model.arguments()}")
         say(self.cost.describe())
+
+
+def _make_batches(config: Config, data: Data, *, trains: bool) -> dict[str, Batches]:
+    """Return the batches of every split; training looks at single test clips until its end."""
+    clips = config.test.clips
+    batches: dict[str, Batches] = {
+        split: make_loader(config, data, split, trains=trains and split == "train", clips=1 if trains else clips)
+        for split in data.splits
+    }
+    if trains and clips > 1:
+        batches[TEST] = make_loader(config, data, "eval", trains=False, clips=clips)
+    return batches

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from config import Config, HoldOut
-from dataset.augment import AUGMENTATIONS
+from dataset.augment import make_augmentation
 from dataset.layouts import Layout, load_layout
-from dataset.loader import Clips, FrameTable, Loader, Pipeline, TrainLoader
-from dataset.splits import SPLITS, Benchmark, load_benchmark, select
+from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
+from dataset.sampling import SAMPLERS
+from dataset.splits import SPLITS, Benchmark, benchmark_of, select
 from dataset.store import Part, open_part
-from dataset.streams import CHANNELS, build_streams
+from dataset.streams import build_streams, look_ahead, score_rule, stream_channels
 from initializer.machine import Machine, pick_device
 from utils.errors import UserError
 
@@ -38,11 +39,11 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     Raises `UserError` if a part is missing or damaged, a split is empty, or a label is not a class.
     """
     device = pick_device(machine.device)
-    benchmark, layout = load_benchmark(config.data.benchmark), load_layout(config.data.layout)
-    remedy = f"{machine.command} -gd"
+    layout, remedy = load_layout(config.data.layout), f"{machine.command} -gd"
     parts = [open_part(machine.store / part, config.data.variant, remedy) for part in config.data.parts]
+    benchmark = benchmark_of(config.data.benchmark, parts)
     for part in parts:
-        _refuse_unfit(part, config, benchmark)
+        _refuse_unfit(part, config, layout, benchmark)
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
@@ -60,10 +61,13 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     return Data(benchmark, layout, device, clips, counts, checksums)
 
 
-def _refuse_unfit(part: Part, config: Config, benchmark: Benchmark) -> None:
-    manifest = part.manifest
-    if manifest["layout"] != config.data.layout:
-        raise UserError(f"{part.path}: layout {manifest['layout']}, but the experiment needs {config.data.layout}")
+def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchmark) -> None:
+    held, channels = part.manifest["layout"], tuple(part.manifest["channels"])
+    if held != config.data.layout and load_layout(held).joints != layout.joints:  # same joints, another convention
+        raise UserError(f"{part.path}: layout {held}, but the experiment needs {config.data.layout}")
+    if channels != config.data.channel_names:
+        wanted = ", ".join(config.data.channel_names)
+        raise UserError(f"{part.path}: joints of {', '.join(channels)}, but the experiment needs {wanted}")
     if part.spans.shape[1] < config.input.persons:
         raise UserError(
             f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"
@@ -103,18 +107,44 @@ def _count(benchmark: Benchmark, chosen: dict[str, list[np.ndarray]]) -> str:
     return ", ".join(words)
 
 
-def make_loader(config: Config, data: Data, split: str, *, trains: bool) -> Loader:
-    """Return the batches of a split: shuffled and augmented to train on, else in order and complete."""
-    parents = torch.tensor(data.layout.parents, device=data.device)
-    streams = partial(build_streams, letters=config.input.streams, centre=data.layout.centre, parents=parents)
+def make_loader(config: Config, data: Data, split: str, *, trains: bool, clips: int = 1) -> Loader:
+    """Return the batches of a split: shuffled and augmented to train on, else in order and complete.
+
+    `clips` is the number of test clips of each clip.
+    """
+    pipeline = _pipeline(config, data, trains=trains, clips=clips)
+    chosen, train = data.splits[split], config.train
     if not trains:
-        return Loader(data.splits[split], Pipeline(config.input.frames, streams), config.test.batch_size)
-    augmentations = [AUGMENTATIONS[each.name](**each.model_dump(exclude={"name"})) for each in config.input.augment]
-    pipeline = Pipeline(config.input.frames, streams, augmentations)
-    return TrainLoader(data.splits[split], pipeline, config.train.batch_size, config.train.seed)
+        return Loader(chosen, pipeline, config.test.batch_size)
+    weights = balanced_weights(chosen.labels) if train.balanced else None
+    return TrainLoader(chosen, pipeline, train.batch_size, train.seed, Order(len(chosen), train.repeat, weights))
+
+
+def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeline:
+    seen, sampling = config.input, config.input.sampling
+    streams = partial(
+        build_streams,
+        letters=seen.stream_names,
+        centre=data.layout.centre,
+        parents=torch.tensor(data.layout.parents, device=data.device),
+        score=score_rule(config.data.channel_names, data.layout.name),
+    )
+    axes = sum(channel in "xyz" for channel in config.data.channel_names)
+    augment = [
+        make_augmentation(each.name, each.model_dump(exclude={"name"}), data.layout, axes)
+        for each in (seen.augment if trains else ())
+    ]
+    return Pipeline(
+        sampler=SAMPLERS[sampling.name](frames=seen.frames, **sampling.model_dump(exclude={"name"})),
+        streams=lambda joints, ahead: streams(joints, ahead=ahead),
+        looks_ahead=look_ahead(seen.stream_names),
+        clips=clips,
+        augment=augment,
+    )
 
 
 def data_shape(config: Config, data: Data) -> list[int]:
     """Return the shape of one clip's streams: I, C, T, V, M."""
-    seen = config.input
-    return [len(seen.streams), CHANNELS, seen.frames, data.layout.num_joints, seen.persons]
+    seen, channels = config.input, len(config.data.channel_names)
+    count = stream_channels(seen.stream_names, channels)
+    return [len(seen.stream_names), count, seen.frames, data.layout.num_joints, seen.persons]

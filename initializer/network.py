@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from config import Adam, Config, Sgd
+from config import Adam, Config, Sgd, Train
 from dataset.graphs import GRAPH_MODES
 from dataset.layouts import load_layout
-from dataset.streams import CHANNELS
+from dataset.streams import stream_channels
 from model import MODELS
 from processor import Recipe
 from scheduler import SCHEDULES, Plan, is_evaluation_epoch
@@ -21,8 +21,9 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
     return MODELS[config.model.name](
         adjacency=adjacency,
         parts=None if layout.parts is None else list(layout.parts.values()),
-        num_streams=len(config.input.streams),
-        in_channels=CHANNELS,
+        num_streams=len(config.input.stream_names),
+        in_channels=stream_channels(config.input.stream_names, len(config.data.channel_names)),
+        num_persons=config.input.persons,
         num_classes=num_classes,
         **config.model.arguments(),
     )
@@ -43,9 +44,16 @@ def build_recipe(config: Config, steps_per_epoch: int) -> Recipe:
     plan = Plan(train.epochs, steps_per_epoch, section.warmup_epochs, milestones)
     return Recipe(
         epochs=train.epochs,
-        base_lr=train.optimizer.lr,
+        base_lr=base_lr(train),
         schedule=lambda step: SCHEDULES[section.name](step, plan),
         evaluates=lambda epoch: epoch == train.epochs or is_evaluation_epoch(epoch, section.name, plan),
         accumulate=train.accumulate,
         clip_norm=train.clip_norm,
+        average=train.average,
+        precision=getattr(torch, train.precision),
     )
+
+
+def base_lr(train: Train) -> float:
+    """Return the rate that the schedule scales: linear in the batch where the recipe names the one it was made for."""
+    return train.optimizer.lr * train.batch_size / (train.reference_batch or train.batch_size)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import config as configs
 from config import Config
-from dataset.splits import load_benchmark
+from dataset.splits import benchmark_names, load_benchmark
 from initializer.network import build_model
 from utils.checkpoint_import import ImportedCheckpoint, describe_mismatch, read_checkpoint, temporal_layer_of
 from utils.errors import UserError
@@ -23,6 +23,7 @@ class Loaded:
     imported: ImportedCheckpoint
     count: int
     reinitialised: tuple[str, ...]
+    own: tuple[str, ...] = ()  # kept as the network has them: the file's form lacks them
 
 
 def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: bool = False) -> Loaded:
@@ -33,6 +34,8 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
     """
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
+    own = [key for key in expected if key not in state and key.endswith(imported.absent)]
+    state |= {key: expected[key] for key in own}  # what the file's form never has, such as Paddle the adjacency
     fitting = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
     head = [key for key in expected if key.startswith(str(model.head)) and key in state and key not in fitting]
     if head and init_head:
@@ -41,7 +44,7 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
     if mismatch:
         raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, bool(head))}")
     model.load_state_dict(state, strict=True)
-    return Loaded(imported, len(state) - len(head), tuple(head))
+    return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own))
 
 
 def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
@@ -49,6 +52,8 @@ def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
     log.info(f"Pretrained model: {path} (form {loaded.imported.form})")
     log.info(f"  loaded: {loaded.count} tensors")
     log.info(f"  re-initialised: {', '.join(loaded.reinitialised) or 'none'}")
+    if loaded.own:
+        log.info(f"  not in this form, taken from the layout: {', '.join(loaded.own)}")
     log.info(f"  ignored: {', '.join(loaded.imported.ignored) or 'nothing'}")
     if loaded.imported.recorded:
         log.info(f"  accuracy recorded in the file: {loaded.imported.recorded}")
@@ -61,9 +66,11 @@ def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:
     theirs, ours = loaded.imported.raw["config"], json.loads(config.model_dump_json())
     places = [
         ("data", "benchmark"),
+        ("data", "layout"),
         ("data", "variant"),
         ("input", "streams"),
         ("input", "frames"),
+        ("input", "sampling"),
         ("input", "persons"),
     ]
     places += [("model", key) for key in ours["model"] if key != "drop_prob"]
@@ -82,24 +89,27 @@ def _why_unfit(
     imported: ImportedCheckpoint, config: Config, expected: dict[str, Tensor], mismatch: str, other_head: bool
 ) -> str:
     found, wanted = temporal_layer_of(imported.state), temporal_layer_of(expected)
-    what = (
-        f"has {found} layers, but {config.number} has {wanted}" if found != wanted else f"does not fit {config.number}"
-    )
-    numbers = _numbers_that_fit(imported.state, config.data.benchmark)
+    layers = f"has {found} layers, but {config.number} has {wanted}"
+    what = layers if found and wanted and found != wanted else f"does not fit {config.number}"
+    numbers = _numbers_that_fit(imported, config.data.benchmark)
     if numbers:
-        return f"{what}; it fits {', '.join(numbers)}"
+        return f"{what}; it fits {', '.join(numbers[:8])}{' ...' if len(numbers) > 8 else ''}"
     return f"{what} ({mismatch})" + ("; --init-head trains a new head for other classes" if other_head else "")
 
 
-def _numbers_that_fit(state: dict[str, Tensor], benchmark: str) -> list[str]:
-    """Return the experiments on `benchmark` (if none: on any) whose network has the tensors of `state`."""
-    shapes = {key: value.shape for key, value in state.items()}
+def _numbers_that_fit(imported: ImportedCheckpoint, benchmark: str) -> list[str]:
+    """Return the experiments on `benchmark` (if none: on any) whose network has the tensors of the file."""
+    shapes = {key: value.shape for key, value in imported.state.items()}
     fitting = []
     for number in configs.numbers():
         config = configs.load(number)
+        if config.data.benchmark not in benchmark_names():  # the classes of own data are in its part
+            continue
         with torch.device("meta"):
             model = build_model(config, len(load_benchmark(config.data.benchmark).classes))
-        if {key: value.shape for key, value in model.state_dict().items()} == shapes:
+        wanted = {key: value.shape for key, value in model.state_dict().items()}
+        wanted = {key: shape for key, shape in wanted.items() if key in shapes or not key.endswith(imported.absent)}
+        if wanted == shapes:
             fitting.append((config.data.benchmark, number))
     same = [number for name, number in fitting if name == benchmark]
     return same or [number for _, number in fitting]

@@ -37,6 +37,7 @@ class EfficientGCN(nn.Module):
         parts: joints of every body part, or None where the layout has none; attention "pa" needs them.
         num_streams: I.
         in_channels: C of the input.
+        num_persons: M; nothing here depends on it.
         num_classes: K.
         size: "B0", "B2", "B4" ...; the digits are the exponent x of `scale`. (The original reads the last
             character alone, so that its B10 is a B0.)
@@ -70,6 +71,7 @@ class EfficientGCN(nn.Module):
         parts: Sequence[Sequence[int]] | None,
         num_streams: int,
         in_channels: int,
+        num_persons: int = 0,  # noqa: ARG002 - given to every network
         num_classes: int,
         size: str,
         stem_channels: int,

@@ -14,6 +14,7 @@ from config import ConfigError, load
 from dataset.augment import AUGMENTATIONS
 from dataset.graphs import GRAPH_MODES
 from dataset.layouts import layout_names
+from dataset.sampling import SAMPLERS
 from dataset.splits import benchmark_names, load_benchmark
 from dataset.streams import STREAMS
 from dataset.variants import VARIANTS
@@ -59,8 +60,10 @@ def message(experiment, *overrides):
 # --- the numbers
 
 
-def test_the_numbers_are_the_demo_and_the_paper():
-    assert config.numbers() == ["0001", *PAPER]
+def test_every_number_of_the_plan_is_there():
+    first = {1101: 32, 3001: 32, 3041: 1, 4011: 4, 5001: 4, 6001: 1, 6011: 4, 6021: 4, 6101: 1, 6111: 4}
+    plan = [str(number) for start, count in first.items() for number in range(start, start + count)]
+    assert config.numbers() == sorted(["0001", *PAPER, *plan])
 
 
 @pytest.mark.parametrize("number", config.numbers())
@@ -132,33 +135,33 @@ def test_a_numbered_file_is_short_with_a_header_that_names_its_figure(number):
 
 def choices(section, field):
     """Return the values that a field's Literal allows."""
-
-    def walk(annotation):
-        inner = get_args(annotation)
-        return list(inner) if get_origin(annotation) is Literal else [value for each in inner for value in walk(each)]
-
-    return walk(section.model_fields[field].annotation)
+    return literals(section.model_fields[field].annotation)
 
 
-def names(section, field):
+def literals(annotation):
+    """Return the values of all Literals in an annotation."""
+
+    inner = get_args(annotation)
+    return list(inner) if get_origin(annotation) is Literal else [value for each in inner for value in literals(each)]
+
+
+def names(section, field, tag="name"):
     """Return the names of the members of a union."""
-    return [
-        name
-        for member in config.errors._sections_in(section.model_fields[field].annotation)
-        for name in choices(member, "name")
-    ]
+    members = config.errors._sections_in(section.model_fields[field].annotation)
+    return [name for member in members for name in choices(member, tag)]
 
 
 @pytest.mark.parametrize(
     ("said", "table"),
     [
-        (choices(config.NtuData, "form"), READERS),
-        (choices(config.NtuData, "parts"), RAW_FOLDERS),
+        (names(config.Config, "data", "form"), READERS),
         (choices(config.NtuData, "parts"), PARTS),
-        (choices(config.NtuData, "benchmark"), benchmark_names()),
-        (choices(config.NtuData, "variant"), VARIANTS),
-        (list(config.STREAM_LETTERS), STREAMS),
-        (choices(config.Config.model_fields["model"].annotation, "name"), MODELS),
+        (choices(config.DataSection, "benchmark"), benchmark_names()),
+        (choices(config.DataSection, "variant"), VARIANTS),
+        ([*config.STREAM_LETTERS, *config.CHANNEL_STREAMS], STREAMS),
+        (names(config.Config, "model"), MODELS),
+        (names(config.Input, "sampling"), SAMPLERS),
+        (literals(config.networks.Graph), GRAPH_MODES.keys() - {"hop"}),
         (choices(config.EfficientGCN, "layer"), TEMPORAL_LAYERS),
         (choices(config.EfficientGCN, "attention"), ATTENTIONS),
         (choices(config.EfficientGCN, "activation"), ACTIVATIONS),
@@ -173,7 +176,13 @@ def test_choices_and_tables_say_the_same(said, table):
 
 def test_layouts_and_graphs_that_configurations_name_exist():
     assert load("2001").data.layout in layout_names()
-    assert config.EfficientGCN.graph in GRAPH_MODES
+    assert set(literals(config.data.NtuLayout)) <= set(layout_names())
+    assert load("2001").model.graph in GRAPH_MODES
+
+
+def test_the_parts_that_numbers_read_have_a_default_place():
+    parts = {part for number in config.numbers() for part in load(number).data.parts}
+    assert parts <= set(RAW_FOLDERS)
 
 
 def test_every_experiment_has_a_head_for_its_classes():
@@ -205,7 +214,7 @@ def test_machine_keys_are_no_experiment_keys():
         ("model: {size: B0, layr: SG}", "unknown key 'model.layr'; did you mean 'layer'?"),
         ("train: {optimizer: {name: SGD, lr: 0.1, moment: 0.9}}", "unknown key 'train.optimizer.moment'; did you mean 'momentum'?"),
         ("input: {augment: [{name: rotate, degrees: 5, axis: y}]}", "unknown key 'input.augment.0.axis'; known keys: degrees, name"),
-        ("test: {batch_size: 2, zzz: 1}", "unknown key 'test.zzz'; known keys: batch_size"),
+        ("test: {batch_size: 2, zzz: 1}", "unknown key 'test.zzz'; known keys: average, batch_size, clips"),
         ("ntu60_path: /data", "'ntu60_path' is a path of this machine; write it to configs/local.yaml, which is not tracked"),
         ("data: {store: /data}", "'data.store' is a path of this machine; write it to configs/local.yaml"),
         ("train: {epochs: '3'}", "'train.epochs' must be a valid integer, got '3'"),
@@ -223,15 +232,15 @@ def test_machine_keys_are_no_experiment_keys():
         ("model: {layer: EpSep}", "'model.layer' must be 'Basic', 'Bottleneck', 'Sep' or 'SG', got 'EpSep'"),
         ("model: {size: 0}", "'model.size' must be a valid string, got 0"),
         ("model: {size: BX}", "'model.size'"),
-        ("data: {benchmark: ntu-xsub60}", "'data.benchmark' must be 'ntu-xsub', 'ntu-xview', 'ntu-xsub120', 'ntu-xset120' or 'demo-xsub', got 'ntu-xsub60'"),
+        ("data: {benchmark: ntu-xsub60}", "'data.benchmark' must be 'ntu-xsub', 'ntu-xview', 'ntu-xsub120', 'ntu-xset120', 'demo-xsub', "),
         ("data: {parts: [ntu]}", "'data.parts.0' must be 'ntu60', 'ntu120' or 'demo', got 'ntu'"),
         ("data: {parts: []}", "'data.parts'"),
         ("model: {kernel: [4, 2]}", "model: kernel must begin with an odd number of frames, got 4"),
         ("model: {kernel: [5]}", "missing key 'model.kernel.1'"),
         ("model: {fusion_stage: 5}", "model: fusion_stage 5 is beyond the 4 blocks"),
-        ("input: {streams: JX}", "input.streams: streams must be different letters of JVB, got 'JX'"),
-        ("input: {streams: JJ}", "input.streams: streams must be different letters of JVB, got 'JJ'"),
-        ("input: {streams: ''}", "input.streams: streams must be different letters of JVB, got ''"),
+        ("input: {streams: JX}", "input.streams: streams must be different letters of JVB, or different ones of j, b, jm, bm joined by +, got 'JX'"),
+        ("input: {streams: JJ}", "input.streams: streams must be different letters of JVB, or different ones of j, b, jm, bm joined by +, got 'JJ'"),
+        ("input: {streams: ''}", "input.streams: streams must be different letters of JVB, or different ones of j, b, jm, bm joined by +, got ''"),
         ("input: {frames: 2}", "'input.frames' must be greater than or equal to 3, got 2"),
         ("model: B0", "'model' must be an object, got 'B0'"),
         ("model: null", "'model' must be an object, got None"),
@@ -270,7 +279,7 @@ def test_a_wrong_file_is_named(write, text, expected):
 @pytest.mark.parametrize(
     ("experiment", "expected"),
     [
-        ("2025", "-c 2025: no such experiment; did you mean 20"),
+        ("2025", "-c 2025: no such experiment; did you mean "),
         ("two thousand", "-c two thousand: no such experiment; `python main.py -l` lists all"),
         ("", "-c : no such experiment"),
         ("../2001", "no such experiment"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -121,6 +123,9 @@ TINY = {  # what a copy of the configurations is made small with
     r"stem_channels: \d+": "stem_channels: 8",
     r"blocks: \[\[.*?\]\]": "blocks: [[16, 1, 0.5], [16, 2, 1]]",
     r"fusion_stage: \d+": "fusion_stage: 1",
+    r"name: ST-GCN\+\+": "name: ST-GCN++, base_channels: 8",
+    r"\bclips: \d+": "clips: 2",
+    r"\brepeat: \d+": "repeat: 1",
 }
 RAW_60, RAW_120 = "nturgbd_skeletons_s001_to_s017", "nturgbd_skeletons_s018_to_s032"
 
@@ -171,9 +176,27 @@ class User:
             for path in (self.home / "written").glob("*A00[1-5].skeleton"):
                 shutil.copy(path, raw / folder / path.name.replace("S001", setup))
 
+    def write_other_forms(self):
+        """Write annotation pickles, NW-UCLA's JSON files and a folder of classes, all at random."""
+        numbers = np.random.default_rng(0)
+        for name, joints in (("ntu60_hrnet.pkl", 17), ("ntu60_3danno.pkl", 25)):
+            (self.home / name).write_bytes(pickle.dumps(annotations(numbers, joints)))
+        (self.home / "all_sqe").mkdir()
+        for n in range(18):
+            clip = f"a{1 + n % 3:02}_s01_e{n:02}_v{1 + n % 3:02}"
+            skeletons = numbers.normal(size=(6, 20, 3)).round(4).tolist()
+            content = {"file_name": clip, "skeletons": skeletons, "label": 1 + n % 3}
+            (self.home / f"all_sqe/{clip}.json").write_text(json.dumps(content))
+        for n in range(16):
+            folder = self.home / "my_skeletons" / ("wave", "squat")[n % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / f"clip{n}.npy", numbers.normal(size=(20, 5, 3)))
+
     def prepare(self, command):
-        """Provide what a command takes for granted: a checkpoint from elsewhere, an interrupted run."""
+        """Provide what a command takes for granted: a checkpoint from elsewhere, runs, an interrupted run."""
         words = shlex.split(command)
+        if "tools.fuse" in words:
+            self.train_two_streams()
         if "-pp" in words:
             file = self.home / words[words.index("-pp") + 1]
             number = words[words.index("-c") + 1]
@@ -181,6 +204,11 @@ class User:
                 shutil.copy(sorted(self.home.glob(f"workdir/{number}_*/*/best.pt"))[-1], file)
         if "-r" in words:
             self.interrupt_a_run()
+
+    def train_two_streams(self):
+        for arguments in ("-c 3001 -gd --raw ntu60_3danno.pkl", "-c 3001 -np", "-c 3002 -np"):
+            code, output = self.run(f"python main.py {arguments}")
+            assert code == 0, output
 
     def interrupt_a_run(self):
         with self.start(
@@ -199,6 +227,21 @@ class User:
         self.process.wait(timeout=30)
 
 
+def annotations(numbers, joints):
+    """Return an annotation file's content: twelve clips, X-sub's and X-view's lists."""
+    clips = []
+    for n in range(12):
+        name = f"S001C00{1 + n % 3}P00{1 + n % 2}R001A00{1 + n % 4}"
+        clips.append({"frame_dir": name, "label": n % 4, "total_frames": 9})
+        shape = (1, 9, joints, 3 if joints == 25 else 2)
+        clips[-1]["keypoint"] = (numbers.uniform(size=shape) * (1 if joints == 25 else 1000)).astype(np.float16)
+        if joints == 17:
+            clips[-1] |= {"keypoint_score": np.ones(shape[:3], np.float16), "img_shape": (1080, 1920)}
+    names = [clip["frame_dir"] for clip in clips]
+    split = {"xsub_train": names[::2], "xsub_val": names[1::2], "xview_train": names[4:], "xview_val": names[:4]}
+    return {"split": split, "annotations": clips}
+
+
 @pytest.fixture(scope="module")
 def user(tmp_path_factory):
     user = User(tmp_path_factory.mktemp("user") / "gesta")
@@ -209,6 +252,7 @@ def user(tmp_path_factory):
 @pytest.mark.slow
 def test_the_documents_commands_run_and_leave_what_they_describe(user):
     user.write_raw_files()
+    user.write_other_forms()
     commands = [command for command in our_commands() if is_concrete(command)]
     assert len(commands) >= 20
     for command in commands:
@@ -336,7 +380,7 @@ def test_no_path_of_one_machine(name):
 def test_the_readmes_figures_are_the_configurations():
     found = {}
     for header, cells in rows(TEXTS["README.md"]):
-        if "numbers" in header:
+        if header[-1] == "numbers":
             first, last = map(int, cells[-1].split("-"))
             numbers = range(first, last + 1)
             benchmarks = header[3 : 3 + len(numbers)]
@@ -346,9 +390,23 @@ def test_the_readmes_figures_are_the_configurations():
     expected = {}
     for number in config.numbers():
         each = config.load(number)
-        for published in each.published:
+        for published in each.published if each.model.name == "EfficientGCN" else ():
             layer = {"Sep": "EpSep"}.get(each.model.layer, each.model.layer)
             expected[number] = (each.model.size, layer, spelled[each.data.benchmark], published.value)
+    assert found == expected
+
+
+def test_the_readmes_fused_figures_are_the_configurations():
+    found, expected = {}, {}
+    for header, cells in rows(TEXTS["README.md"]):
+        if header[-1] == "numbers (j, b, jm, bm)":
+            ranges, figures = cells[-1].split(", "), [cell for cell in cells[2:6] if cell]
+            for numbers, cell in zip(ranges, figures, strict=True):
+                found[numbers.split("-")[0]] = tuple(map(float, cell.split(" / ")))
+    for number in config.numbers():
+        figures = {each.metric: each.value for each in config.load(number).published}
+        if "four_stream" in figures:
+            expected[number] = (figures["top1"], figures["four_stream"])
     assert found == expected
 
 

@@ -213,6 +213,7 @@ class Own:
     channels: tuple = ("x", "y", "z")
     persons: int = 2
     variants: tuple = ("original",)
+    parallel: bool = True
 
     def scan(self, roots, part):
         return Scan([Source(f"clip{n}", Path("x"), 1, n) for n in range(self.count)])
@@ -432,8 +433,8 @@ def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_p
         assert f"nturgbd_skeletons_{name}.zip" in how
         monkeypatch.setitem(generator.RAW_FOLDERS, part, (tmp_path / name, how))
     expected = (
-        r"s001_to_s017: no such folder; download nturgbd_skeletons_s001_to_s017.zip \(NTU RGB\+D\) from https://rose1.*, "
-        r"or say where it is: --raw FOLDER, GESTA_RAW, or ntu60_path in configs/local.yaml"
+        r"s001_to_s017: no such file or folder; download nturgbd_skeletons_s001_to_s017.zip \(NTU RGB\+D\) from https://rose1.*, "
+        r"or say where it is: --raw PATH, GESTA_RAW, or ntu60_path in configs/local.yaml"
     )
     with pytest.raises(UserError, match=expected):
         generate("2001", tmp_path)

@@ -117,8 +117,12 @@ def test_more_persons_than_stored_are_refused(machine, load):
 
 def test_one_person_is_the_first_of_two(machine, load):
     index = torch.arange(5)
-    both = open_data(load(), machine).splits["eval"].joints(index, 16)[0]
-    one = open_data(load("input.persons=1"), machine).splits["eval"].joints(index, 16)[0]
+    both = open_data(load(), machine).splits["eval"].joints(index, torch.arange(16).expand(len(index), -1))[0]
+    one = (
+        open_data(load("input.persons=1"), machine)
+        .splits["eval"]
+        .joints(index, torch.arange(16).expand(len(index), -1))[0]
+    )
     assert torch.equal(one, both[..., :1])
 
 

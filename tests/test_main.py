@@ -77,8 +77,8 @@ def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(said, arguments, 
 def test_raw_files_that_are_not_there_name_the_download_and_the_ways_to_say_where(said):
     code, (line,) = said("-c", "2001", "-gd")
     assert code == 2
-    assert "nturgbd_skeletons_s001_to_s017: no such folder; download" in line
-    assert line.endswith("--raw FOLDER, GESTA_RAW, or ntu60_path in configs/local.yaml")
+    assert "nturgbd_skeletons_s001_to_s017: no such file or folder; download" in line
+    assert line.endswith("--raw PATH, GESTA_RAW, or ntu60_path in configs/local.yaml")
 
 
 def test_training_without_data_names_the_command_that_makes_it(said, tmp_path):
@@ -98,10 +98,10 @@ def test_the_list_shows_every_experiment_and_its_best_plain_run(capsys, tmp_path
         (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "eval": {"top1": top1}}) + "\n")
     assert main.main(["-l", "-w", str(tmp_path)]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["number", "model", "benchmark", "published", "own", "best", "run"]
+    assert header.split() == ["number", "model", "benchmark", "input", "published", "own", "best", "run"]
     assert [row.split()[0] for row in rows] == config.numbers()
     row = next(row for row in rows if row.startswith("2002"))
-    assert row.split() == ["2002", "EfficientGCN-B0", "SG", "ntu-xview", "94.9", "94.94%", "a"]
+    assert row.split() == ["2002", "EfficientGCN-B0", "SG", "ntu-xview", "ntu", "JVB", "94.9", "94.94%", "a"]
     assert "88.0" in next(row for row in rows if row.startswith("2007"))
 
 

@@ -18,11 +18,11 @@ TARGET = config.ROOT / "docs/config-reference.md"
 HEAD = """\
 # Configuration reference
 
-Written by `python -m tools.config_reference` from the schema in `config/sections.py`; edit that, not this page.
+Written by `python -m tools.config_reference` from the schema in `config/`; edit that, not this page.
 
-- A numbered file in `configs/` holds what differs from its base: `extends: base/efficientgcn.yaml`. Mappings merge,
-  anything else replaces; a mapping that names another choice (`optimizer: {name: Adam, lr: 0.001}`) replaces all of it.
-  A base cannot extend another one.
+- A numbered file in `configs/` holds what differs from its base: `extends: base/efficientgcn.yaml`, or a list of bases,
+  later ones over earlier ones. Mappings merge, anything else replaces; a mapping that names another choice
+  (`optimizer: {name: Adam, lr: 0.001}`) replaces all of it. A base cannot extend another one.
 - Any key can be set for one run: `--set train.epochs=10 --set "input.streams=JB"`. Values are yaml.
 - A key that is not listed here, is given twice, is missing or of another type is an error that names the file, the key
   and the nearest valid name. yaml reads `1e-4` as text: write `1.0e-4`.
@@ -49,12 +49,12 @@ def _sections(section: type[config.Section]) -> Iterator[str]:
     """Yield a heading and a table for a section and for everything below it, in the order of the keys."""
     schema = section.model_json_schema()
     definitions = schema.get("$defs", {})
-    yield from _describe(schema, "", definitions)
+    yield from dict.fromkeys(_describe(schema, "", definitions))  # what several choices share stands there once
 
 
 def _describe(schema: Schema, path: str, definitions: Schema) -> Iterator[str]:
     if path:
-        choice = schema["properties"].get("name")
+        choice = schema["properties"].get("name") or schema["properties"].get("form")
         title = f"{path}: {_values(choice, definitions)}" if choice else path
         yield f"{'#' * (2 + path.count('.'))} {title}\n"
         yield f"{schema['description']}\n"
@@ -95,6 +95,8 @@ def _values(value: Schema, definitions: Schema) -> str:
         return " ".join(f"`{each}`" for each in value.get("enum", [value.get("const")]))
     if value["type"] == "array":
         return _list(value, definitions)
+    if value["type"] == "object":
+        return f"mapping to {_values(value['additionalProperties'], definitions)}"
     return TYPES[value["type"]] + _range(value)
 
 
@@ -135,7 +137,7 @@ def _write(target: Path, *, check: bool) -> int:
         return 0
     if target.exists() and target.read_text(encoding="utf-8") == wanted:
         return 0
-    return say(f"{target}: not what config/sections.py says; run python -m tools.config_reference", 1)
+    return say(f"{target}: not what config/ says; run python -m tools.config_reference", 1)
 
 
 if __name__ == "__main__":

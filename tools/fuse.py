@@ -21,10 +21,9 @@ from utils.errors import UserError
 from utils.fusion import ClipScores, fuse, join, search_weights
 from utils.metrics import Scores, score
 from utils.outputs import read_probabilities, read_scores, score_writer, softmax
-from utils.run_folder import SCORES, eval_figures, runs
+from utils.run_folder import SCORES, VALIDATION_SCORES, eval_figures, runs
 from utils.tables import table
 
-VALIDATION_SCORES = "scores_validation.npz"  # beside scores.npz, of a run with held-out training clips
 PRESETS: dict[str, tuple[float, ...]] = {"two-stream": (1, 1), "four-stream": (2, 2, 1, 1)}  # j b; j b jm bm
 HEADER = ("operand", "weight", "top-1", "top-5", "mean class", "PYSKL's mean class", "published top-1")
 SMALLEST = np.finfo(np.float32).tiny  # log of 0 is no number

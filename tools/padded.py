@@ -11,6 +11,7 @@ from dataset.splits import benchmark_names, load_benchmark
 from dataset.store import open_part
 from dataset.variants import PADDED_FRAMES
 from utils.command_line import Parser, guarded
+from utils.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,9 +38,12 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _parts_of(benchmark: str) -> tuple[str, ...]:
-    """Return the parts that the experiments on a benchmark read."""
+    """Return the parts of raw skeletons that the experiments on a benchmark read."""
     experiments = map(config.load, config.numbers())
-    return next(each.data.parts for each in experiments if each.data.benchmark == benchmark)
+    found = [each.data.parts for each in experiments if (each.data.form, each.data.benchmark) == ("ntu", benchmark)]
+    if not found:
+        raise UserError(f"--benchmark {benchmark}: older code has padded arrays of NTU's raw skeletons only")
+    return found[0]
 
 
 if __name__ == "__main__":

@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 
 from utils.checkpoint import FORMAT, VERSION
+from utils.checkpoint_forms import from_paddle, with_our_names
 from utils.errors import UserError
+from utils.inert_pickles import load_inert
 from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
 
-ACCEPTED = "accepted are checkpoints of Gesta, the original's .pth.tar, Paddle's .pdparams and plain state dicts"
+ACCEPTED = (
+    "accepted are checkpoints of Gesta, the original's .pth.tar, PYSKL's and mmaction2's .pth, Paddle's .pdparams "
+    "and plain state dicts"
+)
 
 ZIP_MAGIC = b"PK"
 LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # torch before 1.6
 
-PADDLE_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
 PADDLE_TABLE = "StructuredToParameterName@@"  # Paddle's own names of the parameters: of no use here
 
 # layer type -> the part of a temporal layer's keys that no other type has ("conv" is looked for last)
@@ -33,12 +37,13 @@ LAYER_MARKS = {"SG": "depth_conv1", "Sep": "depth_conv", "Bottleneck": "reduct_c
 class ImportedCheckpoint:
     """The content of a checkpoint file, whatever wrote it."""
 
-    form: str  # "gesta", "efficientgcn-torch", "paddle" or "state-dict"
-    state: dict[str, Tensor]  # torch's key names, float32 and int64, on the CPU
+    form: str  # "gesta", "efficientgcn-torch", "paddle", "state-dict", or one of `checkpoint_forms.with_our_names`
+    state: dict[str, Tensor]  # our networks' key names, float32 and int64, on the CPU
     recorded: str | None  # the accuracy that the file says it reached
     epoch: int | None  # epochs finished
     ignored: tuple[str, ...] = ()  # what else the file holds
     raw: dict[str, Any] = field(default_factory=dict)  # the whole file, of our own form only
+    absent: tuple[str, ...] = ()  # ends of keys that the form never has: to take from the network itself
 
 
 def read_checkpoint(path: Path) -> ImportedCheckpoint:
@@ -108,18 +113,38 @@ def _is_torch_file(path: Path) -> bool:
 
 
 def _load_torch(path: Path) -> Any:
-    """Return what torch saved: tensors, plain containers and, for the original's files, numeric arrays."""
+    """Return what torch saved: tensors, plain containers and, for the original's files, numeric arrays.
+
+    Metadata of foreign classes are read as stubs where mmcv's or mmengine's form has them.
+    """
     _refuse_damaged_zip(path)
+    try:
+        content, forbidden = _load_safely(path)
+    except (RuntimeError, OSError, AssertionError, struct.error, *MALFORMED) as error:
+        raise UserError(f"{path}: truncated, damaged or not written by torch; {ACCEPTED}") from error
+    if forbidden:
+        raise UserError(f"{path}: {forbidden}, which is not allowed in a checkpoint; {ACCEPTED}")
+    return content
+
+
+def _load_safely(path: Path) -> tuple[Any, str | None]:
+    """Return the content of a torch file and None, or None and what is in it that must not be."""
     numpy_globals: list[Any] = [(value, name) for name, value in NUMPY_GLOBALS.items()]
     try:
         with torch.serialization.safe_globals(numpy_globals):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True), None
     except pickle.UnpicklingError as error:
+        content = load_inert(path)
+        if _holds_weights(content):
+            return content, None
         forbidden = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"asks for '{forbidden[1]}'" if forbidden else "holds more than tensors, numbers and text"
-        raise UserError(f"{path}: {reason}, which is not allowed in a checkpoint; {ACCEPTED}") from error
-    except (RuntimeError, OSError, AssertionError, struct.error, *MALFORMED) as error:
-        raise UserError(f"{path}: truncated, damaged or not written by torch; {ACCEPTED}") from error
+        return None, f"asks for '{forbidden[1]}'" if forbidden else "holds more than tensors, numbers and text"
+
+
+def _holds_weights(content: Any) -> bool:
+    """Return whether this is what mmcv and mmengine write: weights, and metadata that may hold anything."""
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    return isinstance(weights, dict) and any(str(key).startswith("backbone.") for key in weights)
 
 
 def _refuse_damaged_zip(path: Path) -> None:
@@ -146,17 +171,27 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
         ignored = tuple(sorted(content.keys() - {"model"}))
         best = _best_of(progress)
         return ImportedCheckpoint("gesta", content["model"], best, progress.get("epoch"), ignored, content)
-    entries = dict(content["model"] if nested else content)
+    return _interpret_foreign(content)
+
+
+def _interpret_foreign(content: dict[str, Any]) -> ImportedCheckpoint:
+    """Return the checkpoint of another project in `content`; ValueError where its form is not known."""
+    place = "model" if isinstance(content.get("model"), dict) else "state_dict" if _holds_weights(content) else None
+    entries = dict(content[place] if place else content)
     entries.pop(PADDLE_TABLE, None)
     state = {key: tensor for key, entry in entries.items() if (tensor := _to_tensor(entry)) is not None}
     if not entries or len(state) != len(entries) or not all(isinstance(key, str) for key in entries):
         raise ValueError(f"no form known here, with the keys {_first([*map(str, content)], 8)}")
+    absent: tuple[str, ...] = ()
     if not all(isinstance(entry, Tensor) for entry in entries.values()):
-        form, state = "paddle", _with_torch_names(state)
+        form = "paddle"
+        state, absent = from_paddle(state)
     else:
-        form, state = "efficientgcn-torch" if nested else "state-dict", _without_module(state)
-    ignored = tuple(sorted(content.keys() - {"model", PADDLE_TABLE})) if nested else ()
-    return ImportedCheckpoint(form, state, _recorded_accuracy(content), _finished_epochs(content), ignored)
+        form, state = with_our_names(_without_module(state))
+        form = "efficientgcn-torch" if place == "model" and form == "state-dict" else form
+    ignored = tuple(sorted(content.keys() - {place, PADDLE_TABLE})) if place else ()
+    recorded, epoch = _recorded_accuracy(content), _finished_epochs(content)
+    return ImportedCheckpoint(form, state, recorded, epoch, ignored, absent=absent)
 
 
 def _to_tensor(entry: Any) -> Tensor | None:
@@ -168,26 +203,6 @@ def _to_tensor(entry: Any) -> Tensor | None:
     if not isinstance(entry, Tensor):
         return None
     return entry.float() if entry.is_floating_point() else entry
-
-
-def _with_torch_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return Paddle's weights under torch's names, key by key: some files are converted by half.
-
-    No weight needs a transpose: the networks have convolutions only.
-    """
-    renamed = {_torch_name(key): tensor for key, tensor in state.items()}
-    if len(renamed) != len(state):
-        raise ValueError("holds the same statistics under Paddle's and under torch's name")
-    for key in [key for key in renamed if key.endswith(".running_var")]:
-        batches = key.replace("running_var", "num_batches_tracked")
-        renamed.setdefault(batches, torch.tensor(0))  # Paddle does not count them
-    return renamed
-
-
-def _torch_name(key: str) -> str:
-    """Return torch's name of a weight that may have Paddle's."""
-    module, dot, name = key.rpartition(".")
-    return module + dot + PADDLE_NAMES.get(name, name)
 
 
 def _without_module(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -213,9 +228,11 @@ def _recorded_accuracy(content: dict[str, Any]) -> str | None:
 def _finished_epochs(content: dict[str, Any]) -> int | None:
     """Return the number of finished epochs.
 
-    One Paddle port, known by its key `opt`, writes the index of its last epoch, from 0; others the number.
+    One Paddle port, known by its key `opt`, writes the index of its last epoch, from 0; others the number, and mmcv
+    and mmengine write it among their metadata.
     """
-    epoch = content.get("epoch")
+    meta = content.get("meta")
+    epoch = meta.get("epoch") if isinstance(meta, dict) else content.get("epoch")
     if not isinstance(epoch, int):
         return None
     return epoch + 1 if "opt" in content else epoch

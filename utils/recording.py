@@ -31,11 +31,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a reader found for one part: sources in their final order, and what it left out with the reason."""
+    """What a reader found for one part: sources in their final order, and what it left out with the reason.
+
+    `split_lists` are the lists that its recordings state in `splits`; `classes` the class names in label order, where
+    the source states them.
+    """
 
     sources: list[Source]
     skipped: dict[str, list[str]] = field(default_factory=dict)  # reason -> file names
-    split_of: str | None = None  # the benchmark whose splits the recordings state, if they state any
+    split_lists: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Recording:
         joints: (M, T, V, C) in the source's own dtype; an absent person or frame is all zeros.
         label: class index from 0, or `UNKNOWN`.
         columns: what else is known of the clip (subject, camera, ..., source path).
-        split: the split that the source states, if it states one.
+        splits: what the source states of it: list (a benchmark, or the name in the file) -> "train" or "eval".
         frames: frames that the source states, where `joints` may be padded; else T.
     """
 
@@ -55,7 +60,7 @@ class Recording:
     joints: np.ndarray
     label: int
     columns: Mapping[str, int | float | str]
-    split: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
     frames: int | None = None
 
     @property
@@ -77,7 +82,7 @@ class ReadError(UserError):
 
 
 class Reader(Protocol):
-    """One raw form. A reader is stateless and picklable: worker processes call `read`."""
+    """One raw form. A reader is a frozen dataclass of its options: worker processes call `read`."""
 
     @property
     def form(self) -> str: ...
@@ -90,6 +95,10 @@ class Reader(Protocol):
     @property
     def variants(self) -> tuple[str, ...]:
         """The variants that the recordings already are."""
+
+    @property
+    def parallel(self) -> bool:
+        """Whether processes share the work; not where each would hold a whole file of many clips."""
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the sources of `part` below `roots`; raises `UserError` where there are none."""

@@ -16,6 +16,7 @@ from utils.errors import UserError
 from utils.files import disk_errors, lock, write_atomic, write_json
 
 BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
+VALIDATION_SCORES = "scores_validation.npz"  # of held-out training clips: what weights of a fusion are fitted on
 EVALUATION = "_eval"  # ends the name of a folder that holds an evaluation only
 
 
@@ -99,12 +100,12 @@ class RunFolder:
         lines = self._metrics.read_bytes().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
-    def save_scores(self, columns: Mapping[str, np.ndarray], confusion: np.ndarray) -> Path:
-        """Write `scores.npz`: names (N,), labels (N,), logits (N, K) whose softmax gives the probabilities.
+    def save_scores(self, columns: Mapping[str, np.ndarray], confusion: np.ndarray, name: str = SCORES) -> Path:
+        """Write `name`: names (N,), labels (N,), logits (N, K) whose softmax gives the probabilities.
 
         And the confusion matrix (K, K) that follows from them: row = true class, column = predicted class.
         """
-        path = self.path / SCORES
+        path = self.path / name
         with disk_errors(path, "free some space and resume with -r"):
             write_atomic(path, lambda file: np.savez(file, allow_pickle=False, confusion=confusion, **columns))
         return path

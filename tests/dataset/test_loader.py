@@ -6,8 +6,9 @@ import torch
 
 from dataset import loader
 from dataset.augment import Rotate
-from dataset.loader import Clips, FrameTable, Loader, Pipeline, TrainLoader
+from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader
 from dataset.packing import unpack
+from dataset.sampling import First
 from dataset.splits import load_benchmark, select
 from dataset.store import open_part
 from utils.errors import UserError
@@ -47,14 +48,19 @@ def dense(store, part, variant, frames):
     return np.stack([unpack(part.coordinates, *each, frames) for each in rows]).transpose(0, 4, 2, 3, 1)
 
 
+def seen(clips, index, frames):
+    """Return joints and lengths of the first `frames` frames."""
+    return clips.joints(index, First(frames).test(clips.frames[index], 1)[:, 0])
+
+
 def plain(clips, batch_size=4):
     """Return a loader whose only stream is the joints."""
-    return Loader(clips, Pipeline(FRAMES, lambda joints: joints[:, None]), batch_size)
+    return Loader(clips, Pipeline(First(FRAMES), lambda joints, _: joints[:, None]), batch_size)
 
 
 def training(clips, batch_size=4, seed=1):
-    pipeline = Pipeline(FRAMES, lambda joints: joints[:, None], [Rotate(30), Rotate(10)])
-    return TrainLoader(clips, pipeline, batch_size, seed)
+    pipeline = Pipeline(First(FRAMES), lambda joints, _: joints[:, None], augment=[Rotate(30), Rotate(10)])
+    return TrainLoader(clips, pipeline, batch_size, seed, Order(len(clips)))
 
 
 # --- joints
@@ -69,7 +75,7 @@ def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, gener
     for split in ("train", "eval"):
         expected = np.load(goldens / f"data/npy_dataset/{variant}/ntu-xsub/{split}_data.npy")[:, :, :288]
         clips = open_clips(tmp_path, variant=variant, chosen=[select(part, benchmark, split)])
-        joints, _ = clips.joints(torch.arange(len(clips)), 288)
+        joints, _ = seen(clips, torch.arange(len(clips)), 288)
         assert joints.dtype == torch.float32
         assert joints.numpy().tobytes() == np.ascontiguousarray(expected).tobytes()
 
@@ -79,7 +85,7 @@ def test_joints_equal_the_padded_arrays_of_the_original(tmp_path, goldens, gener
 @pytest.mark.usefixtures("where")
 def test_clips_are_cut_or_padded_to_the_frames_asked_for(stores, variant, frames):
     clips = open_clips(stores, variant=variant)
-    found, _ = clips.joints(torch.arange(11), frames)
+    found, _ = seen(clips, torch.arange(11), frames)
     assert found.numpy().tobytes() == np.ascontiguousarray(dense(stores, "ntu60", variant, frames)).tobytes()
 
 
@@ -89,7 +95,7 @@ def test_parts_follow_each_other(stores):
     assert [name[:4] for name in clips.names] == ["S020"] * 7 + ["S001"] * 11
     index = torch.tensor([17, 0, 6, 7, 3])
     expected = np.concatenate([dense(stores, part, "original", FRAMES) for part in ("ntu120", "ntu60")])
-    assert np.array_equal(clips.joints(index, FRAMES)[0].numpy(), expected[index])
+    assert np.array_equal(seen(clips, index, FRAMES)[0].numpy(), expected[index])
     assert clips.labels[index].tolist() == [int(clips.names[n][-3:]) - 1 for n in index]
 
 
@@ -98,8 +104,8 @@ def test_a_choice_of_clips_keeps_its_order(stores):
     clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[np.array([9, 2]), np.array([5])])
     every = open_clips(stores, ("ntu60", "ntu120"))
     assert clips.names.tolist() == every.names[[9, 2, 16]].tolist()
-    expected = every.joints(torch.tensor([9, 2, 16]), FRAMES)
-    found = clips.joints(torch.arange(3), FRAMES)
+    expected = seen(every, torch.tensor([9, 2, 16]), FRAMES)
+    found = seen(clips, torch.arange(3), FRAMES)
     assert torch.equal(found[0], expected[0])
     assert torch.equal(found[1], expected[1])
 
@@ -108,20 +114,20 @@ def test_a_choice_of_clips_keeps_its_order(stores):
 def test_a_part_may_have_no_clip_of_a_split(stores):
     nothing = np.array([], np.int64)
     clips = open_clips(stores, ("ntu60", "ntu120"), chosen=[nothing, np.array([1])])
-    assert np.array_equal(clips.joints(torch.tensor([0]), 5)[0], dense(stores, "ntu120", "original", 5)[[1]])
+    assert np.array_equal(seen(clips, torch.tensor([0]), 5)[0], dense(stores, "ntu120", "original", 5)[[1]])
 
 
 @pytest.mark.usefixtures("where")
 def test_fewer_persons_are_the_first_ones(stores):
     clips = open_clips(stores, persons=1)
-    joints, lengths = clips.joints(torch.arange(11), FRAMES)
+    joints, lengths = seen(clips, torch.arange(11), FRAMES)
     assert np.array_equal(joints, dense(stores, "ntu60", "original", FRAMES)[..., :1])
     assert lengths.shape == (11, 1)
 
 
 @pytest.mark.usefixtures("where")
 def test_lengths_say_behind_which_frame_a_person_is_padding(stores):
-    joints, lengths = open_clips(stores).joints(torch.arange(11), FRAMES)
+    joints, lengths = seen(open_clips(stores), torch.arange(11), FRAMES)
     there = (joints != 0).any(dim=1).any(dim=2)  # (N, T, M)
     assert torch.equal(lengths, (there * torch.arange(1, FRAMES + 1)[:, None]).amax(dim=1))
     assert (lengths[:, 1] == 0).any()  # absent
@@ -129,14 +135,14 @@ def test_lengths_say_behind_which_frame_a_person_is_padding(stores):
 
 @pytest.mark.usefixtures("where")
 def test_a_looped_person_is_never_padding_and_an_absent_one_always(stores):
-    joints, lengths = open_clips(stores, variant="transformed").joints(torch.arange(11), FRAMES)
+    joints, lengths = seen(open_clips(stores, variant="transformed"), torch.arange(11), FRAMES)
     absent = ~(joints != 0).any(dim=1).any(dim=1).any(dim=1)  # (N, M)
     assert 0 < absent.sum() < 11
     assert torch.equal(lengths, torch.where(absent, 0, FRAMES))
 
 
 def test_lengths_do_not_go_beyond_the_frames_asked_for(stores):
-    _, lengths = open_clips(stores).joints(torch.arange(11), 3)
+    _, lengths = seen(open_clips(stores), torch.arange(11), 3)
     assert lengths.max() == 3
 
 
@@ -158,7 +164,7 @@ def test_the_free_memory_of_this_machine_is_known():
 def test_a_gpu_gathers_the_same_joints(stores):
     part = open_part(stores / "ntu60", "transformed")
     clips = Clips(FrameTable([part], torch.device("cuda")), [part], [np.arange(11)], 2)
-    joints, _ = clips.joints(torch.arange(11), FRAMES)
+    joints, _ = seen(clips, torch.arange(11), FRAMES)
     assert joints.device.type == "cuda"
     assert np.array_equal(joints.cpu(), dense(stores, "ntu60", "transformed", FRAMES))
 
@@ -174,7 +180,7 @@ def test_every_clip_comes_once_in_order(stores, batch_size):
     assert len(found) == len(batches) == -(-11 // batch_size)
     assert torch.cat([batch.index for batch in found]).tolist() == list(range(11))
     assert torch.equal(torch.cat([batch.labels for batch in found]), clips.labels)
-    joints, lengths = clips.joints(torch.arange(11), FRAMES)
+    joints, lengths = seen(clips, torch.arange(11), FRAMES)
     assert torch.equal(torch.cat([batch.streams for batch in found])[:, 0], joints)
     assert torch.equal(torch.cat([batch.lengths for batch in found]), lengths)
     assert batches.names is clips.names
@@ -233,7 +239,7 @@ def test_joints_are_augmented_before_the_streams_each_time_anew(stores):
     first = next(iter(batches))
     batches.start_epoch()
     second = next(iter(batches))
-    given = clips.joints(first.index, FRAMES)[0]
+    given = seen(clips, first.index, FRAMES)[0]
     assert torch.equal(first.streams[:, 0, 1], given[:, 1])  # heights
     assert not torch.allclose(first.streams[:, 0, 0], given[:, 0])
     back = torch.argsort(first.index), torch.argsort(second.index)

@@ -18,11 +18,16 @@ NTU = ["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120"]
 def part(tmp_path):
     """Makes a part of clips with the given columns, whose source states a split where `splits` are given."""
 
-    def make(splits=None, split_of=None, **columns):
+    def make(splits=None, split_list=None, **columns):
         path = tmp_path / "part"
-        with PartWriter(path, {"split_of": split_of}, {"original": {}}) as writer:
+        with PartWriter(path, {"split_lists": [split_list] if split_list else []}, {"original": {}}) as writer:
             for n, values in enumerate(zip(*columns.values(), strict=True)):
-                about = {"name": f"clip{n}", "label": 0, "frames": 1, "split": splits and splits[n]}
+                about = {
+                    "name": f"clip{n}",
+                    "label": 0,
+                    "frames": 1,
+                    "splits": {split_list: splits[n]} if splits else {},
+                }
                 about["columns"] = dict(zip(columns, values, strict=True))
                 packed = {"original": pack(np.ones((1, 1, 2, 3), np.float32))}
                 writer.add([ReadSource(f"{n}", [StoredClip(about, packed)])])
@@ -90,7 +95,7 @@ def test_the_classes_are_in_label_order(goldens):
 
 
 def test_every_benchmark_names_its_source():
-    assert benchmark_names() == [*NTU, "demo-xsub"]
+    assert {*NTU, "demo-xsub", "ucla-xview", "utd-xsub", "gym", "ucf101-3"} < set(benchmark_names())
     assert all(load_benchmark(name).source for name in benchmark_names())
 
 

@@ -43,7 +43,7 @@ def test_an_open_part_gives_what_was_read(path, made):
     assert part.frames.tolist() == part.recorded_frames.tolist() == [4, 4, 5, 5, 6, 6]
     assert part.column("camera").tolist() == [1, 1, 2, 2, 3, 3]
     assert part.column("source").tolist() == [str(file) for file in files]
-    assert part.splits is None
+    assert part.stated_split("ntu-xsub") is None
     for n, file in enumerate(files):
         dense = unpack(part.coordinates, part.spans[n], int(part.frames[n]))
         (recording,) = NtuReader().read(Source(file.stem, file, 0))
@@ -114,11 +114,11 @@ def test_a_missing_file_is_refused(path, name):
 
 
 @pytest.mark.parametrize("folder", [".", "original"])
-@pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"format": "other"}])
+@pytest.mark.parametrize("change", [{"version": 1}, {"version": None}, {"format": "other"}])
 def test_another_version_or_format_is_refused(path, folder, change):
     edit(path / folder, **change)
     with pytest.raises(
-        UserError, match=r"manifest.json: format \(.*\), but this Gesta reads \('gesta-.*', 1\); run -gd"
+        UserError, match=r"manifest.json: format \(.*\), but this Gesta reads \('gesta-.*', 2\); run -gd"
     ):
         open_part(path, "original")
 

@@ -12,14 +12,14 @@ from dataset.store import open_part
 from dataset.writer import JOURNAL, PartWriter, ReadSource, StoredClip, add_variant, hold, partial_of, remove_part
 from utils.errors import UserError
 
-PLAN = {"part": "ntu60", "layout": "ntu", "split_of": None}
+PLAN = {"part": "ntu60", "layout": "ntu", "split_lists": []}
 VARIANTS = {"original": {}}
 
 
 def source(n, name=None, shape=(2, 3, 25, 3), dtype=np.float32, variants=VARIANTS):
     """Return what was read from the n-th source: one clip."""
     joints = np.random.default_rng(n).normal(size=shape).astype(dtype)
-    about = {"name": name or f"clip{n}", "label": n, "frames": shape[1], "split": None, "columns": {"subject": n}}
+    about = {"name": name or f"clip{n}", "label": n, "frames": shape[1], "splits": {}, "columns": {"subject": n}}
     return ReadSource(f"source{n}", [StoredClip(about, {variant: pack(joints) for variant in variants})])
 
 

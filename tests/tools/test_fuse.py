@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import config
-from tools.fuse import VALIDATION_SCORES, main
+from tools.fuse import main
 from utils.outputs import read_probabilities, read_scores, score_writer, softmax
+from utils.run_folder import VALIDATION_SCORES
 
 CLIPS, CLASSES = 30, 6
 

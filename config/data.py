@@ -1,0 +1,149 @@
+"""Data: the raw forms, and which clips of them an experiment reads. A new form is a member of `Data`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from config.section import Probability, Section
+
+PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Channels = Literal["xyz", "xy", "xys"]
+Benchmark = Literal[
+    "ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120", "demo-xsub", "ucla-xview", "utd-xsub",
+    "gym", "diving48", "ucf101-1", "ucf101-2", "ucf101-3", "hmdb51-1", "hmdb51-2", "hmdb51-3",
+]  # fmt: skip
+Variant = Literal[
+    "original", "transformed", "prenormalized", "prenormalized-2d", "prenormalized-2d-0.3", "prenormalized-2d-auto"
+]
+NtuLayout = Literal["ntu", "ntu-stgcn", "ntu-pyskl"]  # the same joints, other conventions of edges and centre
+CHANNEL_NAMES = {"xyz": ("x", "y", "z"), "xy": ("x", "y"), "xys": ("x", "y", "score")}
+
+
+class HoldOut(Section):
+    """Which clips are held out: those with one of `values` in a column."""
+
+    column: str = Field(description="such as subject, camera, setup or replication")
+    values: tuple[int | str, ...] = Field(min_length=1)
+
+
+class DataSection(Section):
+    """What the data of every form have in common."""
+
+    parts: tuple[PartName, ...] = Field(min_length=1, description="parts of the store, in order")
+    benchmark: Benchmark = Field(
+        description="which clips train, which evaluate, and the classes (dataset/benchmarks.yaml)"
+    )
+    variant: Variant = Field(description="the per-clip function whose result is stored")
+    validation: HoldOut | None = Field(
+        default=None, description="training clips held out to choose the best epoch on; none: chosen on eval"
+    )
+
+    @field_validator("parts")
+    @classmethod
+    def _differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"parts must differ, got {', '.join(value)}")
+        return value
+
+    @property
+    def label(self) -> str:
+        """What runs are called after."""
+        return self.benchmark
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What a joint's numbers are."""
+        return CHANNEL_NAMES[getattr(self, "channels", "xyz")]
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return what the form's reader is told."""
+        return {}
+
+
+class NtuData(DataSection):
+    """NTU RGB+D skeletons and data sets of the same form."""
+
+    form: Literal["ntu"] = "ntu"
+    parts: tuple[Literal["ntu60", "ntu120", "demo"], ...] = Field(
+        min_length=1, description="parts of the store, in order"
+    )
+    layout: NtuLayout = Field(default="ntu", description="convention of edges and centre")
+
+
+class AnnotationData(DataSection):
+    """Annotation pickles of PYSKL and mmaction2: 2D or 3D, with their split lists."""
+
+    form: Literal["annotations"]
+    layout: str = Field(description="the skeleton's name: coco-17, ntu-pyskl, ...")
+    channels: Channels = Field(description="of a joint: xyz, or xys (x, y, score)")
+    persons: int = Field(default=2, ge=1, description="the file's first persons that are kept of a clip")
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return what the form's reader is told."""
+        return {"layout": self.layout, "channels": self.channel_names, "persons": self.persons, "joints": None}
+
+
+class UclaData(DataSection):
+    """Northwestern-UCLA Multiview Action 3D, as JSON files."""
+
+    form: Literal["ucla"]
+    layout: Literal["ucla-20"] = "ucla-20"
+
+
+class UtdData(DataSection):
+    """UTD-MHAD skeletons, as .mat files."""
+
+    form: Literal["utd"]
+    layout: Literal["utd-20"] = "utd-20"
+
+
+class ArraysData(DataSection):
+    """NTU clips in arrays: the .npz of the CTR-GCN line, the padded arrays of ST-GCN and 2s-AGCN."""
+
+    form: Literal["arrays"]
+    layout: NtuLayout = Field(default="ntu", description="convention of edges and centre")
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return what the form's reader is told."""
+        return {"benchmark": self.benchmark, "variant": self.variant, "layout": self.layout}
+
+
+class ColumnSplit(Section):
+    """Clips split by a column of the table, such as its own `split`."""
+
+    column: str
+    train: tuple[int | str, ...] = Field(min_length=1, description="values that train; all others evaluate")
+
+
+class GroupSplit(Section):
+    """Clips split at random: whole groups, the classes in equal shares, the same for a seed."""
+
+    group: str | None = Field(default=None, description="column whose values stay together, such as subject")
+    share: Probability = Field(default=0.25, description="of the clips that evaluate, nearly")
+    seed: int = Field(default=1, ge=0, description="of the draw")
+
+
+class OwnData(DataSection):
+    """Anybody's own skeletons: a folder of classes, or a table of files."""
+
+    form: Literal["own"]
+    benchmark: Literal["own"] = Field(  # type: ignore[assignment]  # narrower: no benchmark of the literature
+        default="own", description="its rule is `split`, its classes are the data's"
+    )
+    layout: str = Field(description="a layout's name, or the path of its yaml")
+    channels: Channels = Field(default="xyz", description="of a joint: xyz, xy, or xys (x, y, score)")
+    persons: int = Field(default=1, ge=1, description="the most persons in a clip")
+    split: ColumnSplit | GroupSplit = Field(default=GroupSplit(), description="which clips train")
+
+    @property
+    def label(self) -> str:
+        """What runs are called after."""
+        return self.parts[0]
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return what the form's reader is told."""
+        split = self.split.model_dump()
+        return {"layout": self.layout, "channels": self.channel_names, "persons": self.persons, "split": split}
+
+
+Data = Annotated[NtuData | AnnotationData | UclaData | UtdData | ArraysData | OwnData, Field(discriminator="form")]
