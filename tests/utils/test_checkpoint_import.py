@@ -167,6 +167,126 @@ def test_a_flat_paddle_dict_with_both_spellings_loads(tmp_path):
     }
 
 
+# --- PYSKL and mmaction2: weights beside metadata that may hold anything
+
+
+class Logger:
+    """A class of another project, which does not exist where the file is read."""
+
+    def __init__(self):
+        self.lines = ["loss"]
+
+
+class Register(dict):
+    """A mapping of another project."""
+
+
+def mmcv(**meta):
+    weights = {"backbone.data_bn.weight": torch.ones(3), "cls_head.fc_cls.weight": torch.ones(2, 4)}
+    return {"meta": {"epoch": 16, "iter": 100} | meta, "state_dict": OrderedDict(weights), "optimizer": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("foreign", [Logger(), Logger, Register(a=1), {np.float64}, np.array([{}], dtype=object)])
+def test_foreign_metadata_become_stubs(save, monkeypatch, zipped, foreign):
+    path = save(mmcv(hooks=[foreign], config=foreign), _use_new_zipfile_serialization=zipped)
+    monkeypatch.delattr(f"{__name__}.Logger")
+    monkeypatch.delattr(f"{__name__}.Register")
+    checkpoint = read_checkpoint(path)
+    assert (checkpoint.form, checkpoint.epoch, checkpoint.recorded) == ("pyskl", 16, None)
+    assert checkpoint.ignored == ("meta", "optimizer")
+    assert {key: tuple(value.shape) for key, value in checkpoint.state.items()} == {
+        "backbone.data_bn.weight": (3,),
+        "cls_head.fc_cls.weight": (2, 4),
+    }
+    assert all((tensor == 1).all() for tensor in checkpoint.state.values())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_the_metadata_is_not_run(save, tmp_path, zipped):
+    trap = tmp_path / "trap"
+    path = save(mmcv(hook=Malicious(trap)), _use_new_zipfile_serialization=zipped)
+    assert len(read_checkpoint(path).state) == 2
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_the_place_of_a_weight_is_refused(save, tmp_path, zipped):
+    trap = tmp_path / "trap"
+    content = mmcv()
+    content["state_dict"]["backbone.data_bn.bias"] = Malicious(trap)
+    assert "no form known here" in refused(save(content, _use_new_zipfile_serialization=zipped))
+    assert not trap.exists()
+
+
+# --- key names of other projects (the networks' own tests load the goldens)
+
+
+def original_st_gcn(**changes):
+    """Weights of an original ST-GCN of two blocks, in small."""
+    state = {"A": torch.eye(3).repeat(3, 1, 1), "data_bn.weight": torch.ones(9), "fcn.weight": torch.ones(5, 4, 1, 1)}
+    for i in range(2):
+        state |= {
+            f"st_gcn_networks.{i}.gcn.conv.weight": torch.ones(12, 4, 1, 1),
+            f"st_gcn_networks.{i}.tcn.0.weight": torch.full((4,), 0.0),
+            f"st_gcn_networks.{i}.tcn.2.weight": torch.ones(4, 4, 9, 1),
+            f"st_gcn_networks.{i}.tcn.3.weight": torch.full((4,), 3.0),
+            f"edge_importance.{i}": torch.full((3, 3, 3), float(i)),
+        }
+    return state | {"st_gcn_networks.1.residual.1.bias": torch.ones(4)} | changes
+
+
+@pytest.mark.parametrize("form", ["st-gcn", "mmaction2-0.x"])
+def test_the_original_st_gcn_gets_pyskls_names(save, form):
+    state = original_st_gcn()
+    if form == "mmaction2-0.x":
+        state["cls_head.fc.weight"] = state.pop("fcn.weight")
+        state = {key if key.startswith("cls") else f"backbone.{key}": value for key, value in state.items()}
+    checkpoint = read_checkpoint(save(state))
+    assert checkpoint.form == form
+    found = checkpoint.state
+    blocks = [f"backbone.gcn.{i}.{name}" for i in range(2) for name in
+              ("gcn.A", "gcn.PA", "gcn.conv.weight", "gcn.bn.weight", "tcn.conv.weight", "tcn.bn.weight")]  # fmt: skip
+    others = ["backbone.data_bn.weight", "backbone.gcn.1.residual.bn.bias", "cls_head.fc_cls.weight"]
+    assert set(found) == {*blocks, *others}
+    assert found["cls_head.fc_cls.weight"].shape == (5, 4)
+    assert torch.equal(found["backbone.gcn.1.gcn.A"], torch.eye(3).repeat(3, 1, 1))
+    assert found["backbone.gcn.1.gcn.PA"].unique().tolist() == [1]
+    assert [found[f"backbone.gcn.0.{name}.bn.weight"][0].item() for name in ("gcn", "tcn")] == [0, 3]
+
+
+def test_an_original_st_gcn_without_its_adjacency_is_refused(save):
+    state = original_st_gcn()
+    del state["A"]
+    assert "without its adjacency A" in refused(save(state))
+
+
+def test_a_weight_under_two_names_is_refused(save):
+    state = {"cls_head.fc.weight": torch.ones(1), "cls_head.fc_cls.weight": torch.ones(1), "backbone.A": torch.ones(1)}
+    assert "holds 'cls_head.fc_cls.weight' twice, under two names" in refused(save(state))
+
+
+@pytest.mark.parametrize("key", ["head.fc_cls", "cls_head.fc_cls"])
+@pytest.mark.parametrize("turned", [True, False])
+def test_paddles_classifier_is_turned_where_its_bias_says_so(tmp_path, key, turned):
+    weight = np.arange(6, dtype="f4").reshape(2, 3)  # (K, C)
+    path = tmp_path / "best.pdparams"
+    path.write_bytes(pickle.dumps({f"{key}.weight": weight.T if turned else weight, f"{key}.bias": np.zeros(2, "f4")}))
+    checkpoint = read_checkpoint(path)
+    np.testing.assert_array_equal(checkpoint.state["cls_head.fc_cls.weight"], weight)
+
+
+def test_a_square_classifier_is_turned_under_paddles_name_only(tmp_path):
+    weight, path = np.arange(4, dtype="f4").reshape(2, 2), tmp_path / "best.pdparams"
+    for key, expected in (("head.fc_cls", weight.T), ("cls_head.fc_cls", weight)):
+        path.write_bytes(pickle.dumps({f"{key}.weight": weight, f"{key}.bias": np.zeros(2, "f4")}))
+        np.testing.assert_array_equal(read_checkpoint(path).state["cls_head.fc_cls.weight"], expected)
+
+
+def test_only_paddles_st_gcn_pp_lacks_an_adjacency(goldens):
+    assert read_checkpoint(goldens / "pdparams" / PORTS["seed_xsub_2001"]).absent == ()
+
+
 # --- refusals
 
 
