@@ -44,7 +44,7 @@ def prepare_training(
     if machine.debug:
         config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
     stage = _Stage.set_up(config, machine, SPLITS)
-    loaded = import_weights(stage.model, weights, config, init_head=init_head) if weights else None
+    loaded = import_weights(stage.model, weights, config, init_head=init_head, other_joints=True) if weights else None
     optimizer = build_optimizer(config.train.optimizer, stage.model)
     folder = RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}")
     folder.hold()

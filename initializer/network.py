@@ -7,7 +7,7 @@ from torch import nn
 
 from config import Adam, Config, Sgd, Train
 from dataset.graphs import GRAPH_MODES
-from dataset.layouts import load_layout
+from dataset.layouts import load_layout, require
 from dataset.streams import stream_channels
 from model import MODELS
 from processor import Recipe
@@ -17,6 +17,8 @@ from scheduler import SCHEDULES, Plan, is_evaluation_epoch
 def build_model(config: Config, num_classes: int) -> nn.Module:
     """Return the network of an experiment, freshly initialised."""
     layout = load_layout(config.data.layout)
+    if getattr(config.model, "attention", None) == "pa":
+        require(layout, "parts", "attention pa")
     adjacency = torch.from_numpy(GRAPH_MODES[config.model.graph](layout)).float()
     return MODELS[config.model.name](
         adjacency=adjacency,

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 import config as configs
 from config import Config
+from dataset.layouts import load_layout
 from dataset.splits import benchmark_names, load_benchmark
+from dataset.streams import stream_channels
+from initializer.joints import Matched, match_joints
 from initializer.network import build_model
 from utils.checkpoint_import import ImportedCheckpoint, describe_mismatch, read_checkpoint, temporal_layer_of
 from utils.errors import UserError
@@ -24,16 +27,22 @@ class Loaded:
     count: int
     reinitialised: tuple[str, ...]
     own: tuple[str, ...] = ()  # kept as the network has them: the file's form lacks them
+    matched: Matched | None = None  # by joints, where the file's layout is another one
 
 
-def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: bool = False) -> Loaded:
+def import_weights(
+    model: nn.Module, path: Path, config: Config, *, init_head: bool = False, other_joints: bool = False
+) -> Loaded:
     """Load a checkpoint of any known form into `model`, strictly.
 
-    `init_head` leaves the model's own head where the file's is of another class count. Raises `UserError` if the file
-    cannot be read, was trained on another input, or does not fit; it names the experiments that it fits.
+    `init_head` leaves the model's own head where the file's is of another class count; `other_joints` matches weights
+    of ours that were trained on another layout by the names of the joints. Raises `UserError` if the file cannot be
+    read, was trained on another input, or does not fit; it names the experiments that it fits.
     """
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
+    matched = _match(imported, expected, config) if other_joints and imported.form == "gesta" else None
+    state |= matched.state if matched else {}
     own = [key for key in expected if key not in state and key.endswith(imported.absent)]
     state |= {key: expected[key] for key in own}  # what the file's form never has, such as Paddle the adjacency
     fitting = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
@@ -44,7 +53,7 @@ def import_weights(model: nn.Module, path: Path, config: Config, *, init_head: b
     if mismatch:
         raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, bool(head))}")
     model.load_state_dict(state, strict=True)
-    return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own))
+    return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own), matched)
 
 
 def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
@@ -54,9 +63,21 @@ def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
     log.info(f"  re-initialised: {', '.join(loaded.reinitialised) or 'none'}")
     if loaded.own:
         log.info(f"  not in this form, taken from the layout: {', '.join(loaded.own)}")
+    if loaded.matched:
+        new = ", ".join(loaded.matched.missing) or "none"
+        log.info(f"  joints matched by name: {len(loaded.matched.joints)}; new here: {new}")
     log.info(f"  ignored: {', '.join(loaded.imported.ignored) or 'nothing'}")
     if loaded.imported.recorded:
         log.info(f"  accuracy recorded in the file: {loaded.imported.recorded}")
+
+
+def _match(imported: ImportedCheckpoint, expected: dict[str, Tensor], config: Config) -> Matched | None:
+    """Return the weights matched by joints; None if the file's layout has the joints of ours, in the same order."""
+    theirs, ours = load_layout(imported.raw["config"]["data"]["layout"]), load_layout(config.data.layout)
+    if theirs.joints == ours.joints:
+        return None
+    channels = stream_channels(config.input.stream_names, len(config.data.channel_names))
+    return match_joints(imported.state, expected, theirs, ours, channels)
 
 
 def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:

@@ -17,33 +17,43 @@ def files_below(roots: Sequence[Path]) -> list[Path]:
     return [path for root in roots for path in ([root] if root.is_file() else _files_in(root))]
 
 
-def scan_clips(roots: Sequence[Path], part: str, form: str, name: re.Pattern[str], has: Callable[[str], bool]) -> Scan:
-    """List the clips below `roots`, files or folders; what else lies there is left out, with the reason.
+def list_clips(roots: Sequence[Path], part: str, form: str, reason: Callable[[Path], str | None]) -> Scan:
+    """List the clips below `roots`, a file each; what else lies there is left out, with the reason.
 
     Args:
         roots: files or folders.
         part: the part that they are for.
         form: what the files are called, in words, such as `aXX_sXX.json`.
-        name: what matches the whole of a clip's file name, suffix and all.
-        has: whether the data set has the action (of this text) that the group `action` of `name` matched.
+        reason: why a file is left out; None: it is a clip.
 
     Raises:
         UserError: if there is no clip at all, or if two files have one name.
     """
     sources, skipped = [], dict[str, list[str]]()
     for path in files_below(roots):
-        match = name.fullmatch(path.name)
-        if match and has(match["action"]) and path.exists():
-            sources.append(Source(path.stem, path, path.stat().st_size))
+        why = reason(path) or (None if path.exists() else DANGLING)
+        if why:
+            skipped.setdefault(why, []).append(path.name)
         else:
-            reason = f"not named {form}" if match is None else DANGLING if has(match["action"]) else NO_ACTION
-            skipped.setdefault(reason, []).append(path.name)
+            sources.append(Source(path.stem, path, path.stat().st_size))
     if not sources:
-        left_out = "; ".join(f"{len(names)} {reason}" for reason, names in skipped.items()) or "no files at all"
+        left_out = "; ".join(f"{len(names)} {why}" for why, names in skipped.items()) or "no files at all"
         places = ", ".join(map(str, roots))
         raise UserError(f"{places}: no clips of part {part} ({left_out}); give the folder of {form} as --raw FOLDER")
     refuse_twins(sources)
     return Scan(sources, skipped)
+
+
+def by_name(form: str, name: re.Pattern[str], has: Callable[[str], bool]) -> Callable[[Path], str | None]:
+    """Return why files are left out that are to match `name`, and whose group `action` is to be in the data set."""
+
+    def reason(path: Path) -> str | None:
+        match = name.fullmatch(path.name)
+        if match is None:
+            return f"not named {form}"
+        return None if has(match["action"]) else NO_ACTION
+
+    return reason
 
 
 def _files_in(root: Path) -> list[Path]:

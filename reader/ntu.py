@@ -5,7 +5,6 @@ tracking state, not used), a line with the number of joints, and one line per jo
 Source: Shahroudy et al. 2016 (NTU RGB+D), Liu et al. 2019 (120); reading and selection as in EfficientGCN's reader.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.errors import UserError
-from utils.recording import ReadError, Recording, Scan, Source, refuse_twins
+from reader.files import NO_ACTION, list_clips
+from utils.recording import ReadError, Recording, Scan, Source
 
 NUM_JOINTS = 25
 PERSONS = 2
@@ -24,10 +23,9 @@ SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in 
 NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
 MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
 MISSING = "on the list of clips with missing skeletons"
-STRAY = "not named SsssCcccPpppRrrrAaaa.skeleton"
+FORM = "SsssCcccPpppRrrrAaaa.skeleton"
+STRAY = f"not named {FORM}"
 OTHER_PART = "of another part (by setup number)"
-NO_ACTION = "of an action that the data set does not have"
-DANGLING = "a link to a file that is not there"
 
 # What belongs to a part: setup and action numbers; None: any setup.
 PARTS: dict[str, tuple[range | None, range]] = {
@@ -49,23 +47,13 @@ class NtuReader:
     parallel: bool = True
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
-        """List the clips of `part` in all folders below `roots`, in order of root, folder and name.
+        """List the clips of `part` in `roots`, files or folders with all below, in order of root, folder and name.
 
         Left out, with the reason: clips on the list of missing skeletons, files that are not named like a clip, and
         clips of another part. Raises `UserError` if nothing is left, or if two files have one name.
         """
         missing = missing_names()
-        sources, skipped = [], dict[str, list[str]]()
-        for path in (path for root in roots for path in _files(root)):
-            reason = _reason_to_skip(path, part, missing)
-            if reason:
-                skipped.setdefault(reason, []).append(path.name)
-            else:
-                sources.append(Source(path.stem, path, path.stat().st_size))
-        if not sources:
-            raise UserError(_nothing_found(roots, part, skipped))
-        refuse_twins(sources)
-        return Scan(sources, skipped)
+        return list_clips(roots, part, FORM, lambda path: _reason_to_skip(path, part, missing))
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (2, T, 25, 3) float32; T may be any number of frames."""
@@ -179,16 +167,6 @@ def _joint(lines: _Lines) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _files(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder; give the one with the .skeleton files as --raw FOLDER")
-    return sorted(Path(folder) / name for folder, _, names in os.walk(root, onerror=_refuse_closed) for name in names)
-
-
-def _refuse_closed(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read ({error.strerror}); its clips would be missing") from error
-
-
 def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | None:
     match = NAME.fullmatch(path.stem)
     if path.suffix != ".skeleton" or match is None:
@@ -197,12 +175,4 @@ def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | Non
         return OTHER_PART
     if int(match["action"]) not in PARTS[part][1]:
         return NO_ACTION
-    if not path.exists():
-        return DANGLING
     return MISSING if path.stem in missing and PARTS[part][0] else None  # other data sets may use the same names
-
-
-def _nothing_found(roots: Sequence[Path], part: str, skipped: dict[str, list[str]]) -> str:
-    left_out = "; ".join(f"{len(names)} {reason}" for reason, names in skipped.items()) or "no files at all"
-    places = ", ".join(map(str, roots))
-    return f"{places}: no .skeleton files of part {part} ({left_out}); give their folder as --raw FOLDER"

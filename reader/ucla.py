@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reader.files import scan_clips
+from reader.files import by_name, list_clips
 from utils.recording import ReadError, Recording, Scan, Source
 
 NUM_JOINTS = 20
@@ -37,7 +37,7 @@ class UclaReader:
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the clips below `roots`; other files, and actions that the data set does not have, are left out."""
-        return scan_clips(roots, part, FORM, NAME, ACTIONS.__contains__)
+        return list_clips(roots, part, FORM, by_name(FORM, NAME, ACTIONS.__contains__))
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (1, T, 20, 3) float32; T may be 1.

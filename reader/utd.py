@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reader.files import scan_clips
+from reader.files import by_name, list_clips
 from reader.matlab import read_array
 from utils.recording import ReadError, Recording, Scan, Source
 
@@ -37,7 +37,7 @@ class UtdReader:
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the clips below `roots`; other files, and actions that the data set does not have, are left out."""
-        return scan_clips(roots, part, FORM, NAME, lambda action: int(action) <= NUM_ACTIONS)
+        return list_clips(roots, part, FORM, by_name(FORM, NAME, lambda action: int(action) <= NUM_ACTIONS))
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (1, T, 20, 3) float64, MATLAB's own; raises `ReadError`."""

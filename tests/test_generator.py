@@ -443,7 +443,7 @@ def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--raw", "/nowhere"], "/nowhere: no such folder; give the one with the .skeleton files as --raw FOLDER\n"),
+        (["--raw", "/nowhere"], "/nowhere: no such file or folder; give the one with the raw files as --raw FOLDER\n"),
         (["--from-padded", "/nowhere"], "--raw and --from-padded: give one of the two\n"),
         (["--store", "/dev/null/x"], "/dev/null/x: cannot be read or written (Not a directory); name another place\n"),
         (["-j", "-1"], "-j -1: give at least 1 process, or leave it out to use all cores\n"),
@@ -461,6 +461,6 @@ def test_a_wrong_order_gives_one_line(tmp_path, raw, command, arguments, message
 def test_a_wrong_raw_folder_does_not_cost_the_part_that_force_would_replace(tmp_path, write_raw, generate, tree):
     generate("2001", tmp_path / "store", write_raw(tmp_path / "raw", 5))
     before = tree(tmp_path / "store")
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="no such file or folder"):
         generate("2001", tmp_path / "store", tmp_path / "typo", force=True)
     assert tree(tmp_path / "store") == before

@@ -318,12 +318,12 @@ def test_one_name_in_two_folders_is_refused(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match="nowhere: no such folder; give the one with the .skeleton files as --raw"):
+    with pytest.raises(UserError, match="nowhere: no such file or folder; give the one with the raw files as --raw"):
         READER.scan([tmp_path / "nowhere"], "ntu60")
 
 
 def test_a_folder_without_clips_says_what_is_in_it(tmp_path):
-    with pytest.raises(UserError, match=r"no .skeleton files of part ntu60 \(no files at all\); give their folder"):
+    with pytest.raises(UserError, match=r"no clips of part ntu60 \(no files at all\); give the folder of Ssss"):
         READER.scan([tmp_path], "ntu60")
     touch(tmp_path / "notes.txt", tmp_path / "S020C001P001R001A001.skeleton")
     with pytest.raises(UserError, match=rf"\(1 {OTHER_PART.replace('(', '.').replace(')', '.')}; 1 {STRAY}\)"):
