@@ -144,7 +144,8 @@ def _chirality(joints: np.ndarray, seen: np.ndarray, sides: np.ndarray, layout: 
         return np.full(len(joints), np.nan)
     ankle, toe = np.array(toes).T
     forward = np.where((seen[:, :, ankle] & seen[:, :, toe])[..., None], joints[:, :, toe] - joints[:, :, ankle], 0)
-    up = joints[:, :, layout.spine[1]] - joints[:, :, layout.spine[0]]
+    top = list(layout.shoulders or layout.spine[1:])  # a lower spine is short: its direction is mostly noise
+    up = joints[:, :, top].mean(axis=2) - joints[:, :, layout.spine[0]]
     axes = [_unit(sides.sum(axis=2)), _unit(np.cross(_unit(up), _unit(forward.sum(axis=2))))]
     return (axes[0] * axes[1]).sum(axis=2).mean(axis=1)
 
