@@ -24,7 +24,7 @@ from config import ROOT, Config, Local, raw_folders
 from dataset.layouts import Layout, load_layout
 from dataset.packing import Packed, pack, unpack
 from dataset.padded import export
-from dataset.splits import Benchmark, load_benchmark
+from dataset.splits import Benchmark, benchmark_of
 from dataset.store import MANIFEST, PART_FORMAT, Part, open_part, read_manifest, stored_variants
 from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
 from dataset.writer import (
@@ -103,12 +103,12 @@ def generate_experiment(config: Config, request: Request) -> bool:
     """Make all parts that an experiment reads; return whether few enough sources were refused."""
     data = config.data
     manifests = [generate(_order(config, part, request)) for part in data.parts]
-    benchmark = load_benchmark(data.benchmark)
-    for part in data.parts if request.from_padded else ():
-        _say_other_splits(open_part(request.store / part, data.variant), benchmark, request.say)
-    if request.padded:
+    if request.from_padded or request.padded:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
-        for path in export(parts, benchmark, request.store):
+        benchmark = benchmark_of(data.benchmark, parts)
+        for part in parts if request.from_padded else ():
+            _say_other_splits(part, benchmark, request.say)
+        for path in export(parts, benchmark, request.store) if request.padded else ():
             request.say(f"Padded arrays: {path}")
     bad = [manifest for manifest in manifests if too_many_refused(manifest, strict=request.strict)]
     for manifest in bad:
@@ -129,10 +129,9 @@ def _order(config: Config, part: str, request: Request) -> Order:
 
 
 def _reader_options(config: Config) -> dict[str, Any]:
-    options = config.data.reader_options()
-    if "joints" in options:  # a number that the layout knows
-        options["joints"] = load_layout(config.data.layout).num_joints
-    return options
+    layout, options = load_layout(config.data.layout), config.data.reader_options()
+    known = {"joints": layout.joints, "num_joints": layout.num_joints}  # what the layout knows and the data leave open
+    return {key: known.get(key, value) for key, value in options.items()}
 
 
 def _default_raw(part: str) -> Path:

@@ -61,7 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
     actions.add_argument("-l", "--list", action="store_true", help="list all experiments")
 
     data = parser.add_argument_group("with -gd")
-    data.add_argument("--raw", nargs="+", type=Path, metavar="PATH", help="raw files, or folders of them (or GESTA_RAW)")
+    data.add_argument(
+        "--raw", nargs="+", type=Path, metavar="PATH", help="raw files, or folders of them (or GESTA_RAW)"
+    )
     data.add_argument("-j", "--jobs", type=int, metavar="J", help="processes (all cores)")
     data.add_argument("--force", action="store_true", help="replace what is there")
     data.add_argument("--strict", action="store_true", help="exit 1 if any file was refused")

@@ -56,7 +56,7 @@ class DataSection(Section):
         return CHANNEL_NAMES[getattr(self, "channels", "xyz")]
 
     def reader_options(self) -> dict[str, Any]:
-        """Return what the form's reader is told."""
+        """Return what the form's reader is told; None is left to the layout."""
         return {}
 
 
@@ -80,7 +80,7 @@ class AnnotationData(DataSection):
 
     def reader_options(self) -> dict[str, Any]:
         """Return what the form's reader is told."""
-        return {"layout": self.layout, "channels": self.channel_names, "persons": self.persons, "joints": None}
+        return {"layout": self.layout, "channels": self.channel_names, "persons": self.persons, "num_joints": None}
 
 
 class UclaData(DataSection):
@@ -142,8 +142,13 @@ class OwnData(DataSection):
 
     def reader_options(self) -> dict[str, Any]:
         """Return what the form's reader is told."""
-        split = self.split.model_dump()
-        return {"layout": self.layout, "channels": self.channel_names, "persons": self.persons, "split": split}
+        return {
+            "layout": self.layout,
+            "joints": None,
+            "channels": self.channel_names,
+            "persons": self.persons,
+            "split": self.split.model_dump(),
+        }
 
 
 Data = Annotated[NtuData | AnnotationData | UclaData | UtdData | ArraysData | OwnData, Field(discriminator="form")]

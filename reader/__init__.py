@@ -5,6 +5,7 @@ from collections.abc import Callable
 from reader.annotations import AnnotationReader
 from reader.arrays import ArraysReader
 from reader.ntu import NtuReader
+from reader.own import OwnReader
 from reader.ucla import UclaReader
 from reader.utd import UtdReader
 from utils.recording import Reader
@@ -13,6 +14,7 @@ READERS: dict[str, Callable[..., Reader]] = {
     "annotations": AnnotationReader,
     "arrays": ArraysReader,
     "ntu": NtuReader,
+    "own": OwnReader,
     "ucla": UclaReader,
     "utd": UtdReader,
 }

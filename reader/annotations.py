@@ -49,23 +49,23 @@ class AnnotationReader:
         persons: slots kept per clip: the first ones, as upstream's FormatGCNInput keeps them; the column `persons` says
             how many the file holds. Upstream drops persons after normalising, which differs only where a 3D clip has
             more than two: it swaps two persons, but never two of three.
-        joints: of the layout; None where `layout` is a usual one.
+        num_joints: of the layout; None where `layout` is a usual one.
         channels: of the items; empty where `layout` is a usual one.
     """
 
     layout: str = "coco-17"
     persons: int = 2
-    joints: int | None = None
+    num_joints: int | None = None
     channels: tuple[str, ...] = ()
     form: str = "annotations"
     variants: tuple[str, ...] = ("original",)
     parallel: bool = False  # every process would hold the whole file
 
     def __post_init__(self) -> None:
-        if (self.joints is None or not self.channels) and self.layout not in USUAL:
+        if (self.num_joints is None or not self.channels) and self.layout not in USUAL:
             raise UserError(f"layout {self.layout}: annotations of it need joints and channels to be given")
-        joints, channels = USUAL.get(self.layout, (self.joints, self.channels))
-        object.__setattr__(self, "joints", self.joints or joints)
+        joints, channels = USUAL.get(self.layout, (self.num_joints, self.channels))
+        object.__setattr__(self, "num_joints", self.num_joints or joints)
         object.__setattr__(self, "channels", self.channels or channels)
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
@@ -113,10 +113,10 @@ class AnnotationReader:
         if not isinstance(keypoint, HeldArray) or len(keypoint.shape) != 4:
             return  # that clip alone will be refused
         joints = keypoint.shape[2]
-        if joints != self.joints:
+        if joints != self.num_joints:
             fitting = next((name for name, (number, _) in USUAL.items() if number == joints), f"one of {joints} joints")
             raise UserError(
-                f"{path}: skeletons of {joints} joints, but layout {self.layout} has {self.joints}; "
+                f"{path}: skeletons of {joints} joints, but layout {self.layout} has {self.num_joints}; "
                 f"configure data.layout: {fitting}, or give the file that belongs to the experiment (--raw FILE)"
             )
         if _channels(item) != len(self.channels) or ("keypoint_score" in item and "score" not in self.channels):
@@ -134,8 +134,8 @@ class AnnotationReader:
             if score.shape != joints.shape[:3]:
                 raise ValueError(f"keypoint_score {score.shape} beside keypoint {joints.shape}")
             joints = np.concatenate([joints, score[..., None]], axis=-1)
-        if joints.shape[2:] != (self.joints, len(self.channels)) or not joints.size:
-            expected = f"(M, T, {self.joints}, {len(self.channels)}: {' '.join(self.channels)})"
+        if joints.shape[2:] != (self.num_joints, len(self.channels)) or not joints.size:
+            expected = f"(M, T, {self.num_joints}, {len(self.channels)}: {' '.join(self.channels)})"
             raise ValueError(f"its joints are {joints.shape}, but {expected} was expected")
         frames = _integer(item, "total_frames")
         if frames != joints.shape[1]:

@@ -63,7 +63,8 @@ def message(experiment, *overrides):
 def test_every_number_of_the_plan_is_there():
     first = {1101: 32, 3001: 32, 3041: 1, 4011: 4, 5001: 4, 6001: 1, 6011: 4, 6021: 4, 6101: 1, 6111: 4}
     plan = [str(number) for start, count in first.items() for number in range(start, start + count)]
-    assert config.numbers() == sorted(["0001", *PAPER, *plan])
+    ours = [number for number in config.numbers() if number < "9000"]  # those are the users'
+    assert ours == sorted(["0001", *PAPER, *plan])
 
 
 @pytest.mark.parametrize("number", config.numbers())

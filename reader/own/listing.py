@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from reader.own.files import SUFFIXES
 from utils.errors import UserError
@@ -19,6 +20,7 @@ TABLES = (".csv", ".tsv")
 COLUMN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 INTEGER = re.compile(r"-?\d{1,18}")
 TAKEN = ("file", "label", "start", "end")  # columns that say where a clip is and what, not more of it
+FRAME_SIZE = ("height", "width")  # of the picture, in pixels, which a variant may need
 FORMS = f"<class>/<clip>.{{{','.join(suffix[1:] for suffix in SUFFIXES)}}}"
 
 
@@ -57,8 +59,11 @@ def list_clips(roots: Sequence[Path]) -> Listing:
     """
     listing = Listing([], {})
     for root in roots:
-        table = root if root.is_file() else find_table(root)
-        listing.add(_read_table(table) if table else _list_folder(root))
+        try:
+            table = root if root.is_file() else find_table(root)
+            listing.add(_read_table(table) if table else _list_folder(root))
+        except OSError as error:
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror}); clips would be missing") from error
     if not listing.rows:
         places = ", ".join(map(str, roots))
         raise UserError(f"{places}: no clips; give a folder of {FORMS}, or a table with the columns file and label")
@@ -105,7 +110,7 @@ def _list_folder(root: Path) -> Listing:
 def _list_class(folder: Path) -> Listing:
     """List one class; a folder without clips is refused, for it may be a level too much, or a class that is missing."""
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-    clips = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    clips = [entry for entry in entries if _is_clip(entry)]
     if not clips:
         inner = next((entry for entry in entries if entry.is_dir()), None)
         remedy = (
@@ -114,9 +119,13 @@ def _list_class(folder: Path) -> Listing:
             else "its name would be a class: put its clips there, or remove the folder"
         )
         raise UserError(f"{folder}: no clips ({', '.join(SUFFIXES)}); {remedy}")
-    others = [f"{folder.name}/{entry.name}" for entry in entries if entry not in clips]
+    others = [f"{folder.name}/{entry.name}" for entry in entries if not _is_clip(entry)]
     rows = [Row(f"{folder.name}_{clip.stem}", clip, folder.name) for clip in clips]
     return Listing(rows, {f"not one of {', '.join(SUFFIXES)}": others} if others else {})
+
+
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 # --- a table
@@ -140,8 +149,6 @@ def _read_table(path: Path) -> Listing:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=_delimiter(path))
             lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: no table that can be read ({error}); save it as UTF-8 text, .csv or .tsv") from error
     header = lines[0][1] if lines else []
@@ -202,7 +209,7 @@ class _Line:
             self.refuse(f"{key} '{text}': must be a frame, a whole number from 0, or empty")
         return int(text) if text else None
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> NoReturn:
         """Raise with the table's line."""
         raise ReadError(self.path, self.number, reason)
 
@@ -214,9 +221,13 @@ def _typed(rows: list[Row], columns: Sequence[str]) -> list[Row]:
         name: [int(text) if text else UNKNOWN for text in texts] if _are_integers(texts) else list(texts)
         for name, texts in values.items()
     }
-    return [
-        Row(**{**vars(row), "columns": {name: typed[name][at] for name in columns}}) for at, row in enumerate(rows)
-    ]
+    for name in typed.keys() & set(FRAME_SIZE):
+        for row, value in zip(rows, typed[name], strict=True):
+            if isinstance(value, str):
+                raise ReadError(
+                    row.table or "", row.line, f"{name} is the frame's, in pixels: rename or mend the column"
+                )
+    return [Row(**{**vars(row), "columns": {name: typed[name][at] for name in columns}}) for at, row in enumerate(rows)]
 
 
 def _are_integers(texts: Sequence[str]) -> bool:

@@ -346,5 +346,5 @@ def test_an_unusual_layout_needs_joints_and_channels(save_set):
     with pytest.raises(UserError, match="layout mouse-7: annotations of it need joints and channels to be given"):
         AnnotationReader(layout="mouse-7")
     annotation = item("a", keypoint=np.ones((1, 5, 7, 2), np.float32), keypoint_score=None)
-    (clip,) = read(save_set([annotation], {}), layout="mouse-7", joints=7, channels=("x", "y"))
+    (clip,) = read(save_set([annotation], {}), layout="mouse-7", num_joints=7, channels=("x", "y"))
     assert clip.joints.shape == (2, 5, 7, 2)

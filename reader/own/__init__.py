@@ -1,0 +1,166 @@
+"""Anybody's own skeletons: a folder `<class>/<clip>.{npy,npz,csv,json}`, or a table `file,label[,start,end,...]`.
+
+Which clips train is settled when they are listed, from names and table alone: a file that is refused later moves no
+other clip to the other side. docs/forms/own.md says what must lie where.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reader.own.files import open_clip
+from reader.own.fitting import MisfitError, Skeleton, fit
+from reader.own.grouping import split_groups
+from reader.own.listing import Listing, Row, Value, list_clips, order_classes
+from utils.errors import UserError
+from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
+
+SPLIT = "own"  # the list that the recordings state
+RANDOM = {"group": None, "share": 0.25, "seed": 1}  # the split where none is given, as config.GroupSplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip(Source):
+    """A listed clip: with its file, all that is known of it."""
+
+    label: int
+    split: str
+    start: int | None
+    end: int | None
+    columns: tuple[tuple[str, Value], ...]
+
+    def key(self) -> list[str | int]:
+        """Return what identifies the clip in a manifest: what the table says of it, too."""
+        stated = "|".join(f"{key}={value}" for key, value in self.columns)
+        return [self.name, self.size, self.label, self.split, f"{self.start}-{self.end}", stated]
+
+
+@dataclass(frozen=True)
+class OwnReader:
+    """Reads anybody's skeletons.
+
+    Args:
+        layout: the layout's name or file, for messages.
+        joints: (V,) its joints' names, by which the columns of a .csv are found.
+        channels: of a joint: x y z, x y, or x y score.
+        persons: the most persons in a clip.
+        split: {"column", "train"}: clips whose column has one of the values `train` train; or {"group", "share",
+            "seed"}: drawn as `split_groups` does, a `group` being all clips of one value of that column, or where it
+            is None all clips of one file.
+    """
+
+    layout: str
+    joints: tuple[str, ...]
+    channels: tuple[str, ...] = ("x", "y", "z")
+    persons: int = 1
+    split: Mapping[str, Any] = field(default_factory=lambda: dict(RANDOM))
+    form: str = "own"
+    variants: tuple[str, ...] = ("original",)
+    parallel: bool = True
+
+    def scan(self, roots: Sequence[Path], part: str) -> Scan:  # noqa: ARG002 - its clips are all that are there
+        """List the clips below `roots`, by class and name or in the table's order.
+
+        Raises `UserError` where list_clips does, where the split cannot be made, and where the first clip that can be
+        read has not the layout's joints: the others would not have them, either.
+        """
+        listing = list_clips(roots)
+        classes = order_classes([row.label for row in listing.rows])
+        label_of = {name: label for label, name in enumerate(classes)}
+        labels = [label_of[row.label] for row in listing.rows]
+        trains = self._trains(listing.rows, labels)
+        self._omit_untested(listing, classes, labels, trains)
+        sources = [self._clip(*each) for each in zip(listing.rows, labels, trains.tolist(), strict=True)]
+        self._refuse_misfit(listing.rows)
+        return Scan(list[Source](sources), listing.skipped, (SPLIT,), classes)
+
+    def read(self, source: Source) -> Iterator[Recording]:
+        """Yield the one clip of a source, joints (persons, T, V, C) float32; raises `ReadError`."""
+        assert isinstance(source, Clip)  # what `scan` lists
+        joints = self._open(source.path)
+        frames = joints.shape[1]
+        start, end = source.start or 0, frames if source.end is None else source.end
+        if not start < end <= frames:
+            reason = f"has {frames} frames, but the table wants {start} to {end} ({source.name}); mend the table"
+            raise ReadError(source.path, None, reason)
+        if not joints[:, start:end].any():
+            raise ReadError(source.path, None, f"nobody is in frames {start} to {end} ({source.name}); mend the table")
+        columns = {**dict(source.columns), "source": str(source.path)}
+        yield Recording(source.name, joints[:, start:end], source.label, columns, {SPLIT: source.split})
+
+    def _open(self, path: Path) -> np.ndarray:
+        skeleton = Skeleton(self.layout, self.joints, self.channels, self.persons)
+        return fit(path, open_clip(path), skeleton)
+
+    def _refuse_misfit(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            try:
+                self._open(row.file)
+            except MisfitError:
+                raise
+            except ReadError:
+                continue  # a damaged one, which will be refused when its turn comes
+            return
+
+    def _clip(self, row: Row, label: int, trains: bool) -> Clip:
+        return Clip(
+            name=row.name,
+            path=row.file,
+            size=row.file.stat().st_size,
+            label=label,
+            split="train" if trains else "eval",
+            start=row.start,
+            end=row.end,
+            columns=tuple((row.columns or {}).items()),
+        )
+
+    # --- the split
+
+    def _trains(self, rows: Sequence[Row], labels: Sequence[int]) -> np.ndarray:
+        """Return (N,) which clips train."""
+        if "column" in self.split:
+            column, train = self.split["column"], set(self.split["train"])
+            values = _values(rows, column, "column")
+            if absent := sorted(map(str, train - set(values))):
+                found = ", ".join(sorted(map(str, set(values)))[:8])
+                raise UserError(f"data.split.train: no clip has {column} {absent[0]}; there are {found}")
+            trains = np.array([value in train for value in values])
+            if trains.all():
+                raise UserError(f"data.split: by {column}, all {len(rows)} clips train and none evaluates")
+            return trains
+        group, share = self.split["group"], self.split["share"]
+        if not 0 < share < 1:
+            raise UserError(f"data.split.share: {share} must be above 0 and below 1; 0.25 evaluates on a quarter")
+        groups: Sequence[Value] = [str(row.file) for row in rows] if group is None else _values(rows, group, "group")
+        if len(set(groups)) < 2:
+            what = "file" if group is None else group
+            raise UserError(f"data.split: all {len(rows)} clips are of one {what}; there must be two groups or more")
+        return ~split_groups(labels, groups, share, self.split["seed"])
+
+    def _omit_untested(
+        self, listing: Listing, classes: Sequence[str], labels: Sequence[int], trains: np.ndarray
+    ) -> None:
+        """Note the classes that have no clip in one of the splits, for the summary."""
+        sides = set(zip(labels, trains.tolist(), strict=True))
+        why = "for their clips are one group" if "group" in self.split else f"by {self.split['column']}"
+        for side, words in ((False, f"classes of the evaluation, {why}"), (True, f"classes of the training, {why}")):
+            absent = [name for label, name in enumerate(classes) if (label, side) not in sides]
+            if absent:
+                listing.skipped[words] = absent
+
+
+def _values(rows: Sequence[Row], column: str, key: str) -> list[Value]:
+    """Return a column of the table, known for every clip; else raise `UserError`."""
+    values = []
+    for row in rows:
+        held = row.columns or {}
+        if column not in held:
+            has = f"its columns are {', '.join(held)}" if held else "there are none: a folder of classes has no columns"
+            raise UserError(f"data.split.{key}: no column '{column}'; {has} (a table file,label,subject has)")
+        if held[column] in (UNKNOWN, ""):
+            raise ReadError(row.table or row.file, row.line, f"no {column}, by which data.split divides; fill it in")
+        values.append(held[column])
+    return values
