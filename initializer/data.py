@@ -43,7 +43,7 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     parts = [open_part(machine.store / part, config.data.variant, remedy) for part in config.data.parts]
     benchmark = benchmark_of(config.data.benchmark, parts)
     for part in parts:
-        _refuse_unfit(part, config, layout, benchmark)
+        _refuse_unfit(part, config, layout, benchmark, remedy)
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
@@ -61,13 +61,14 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     return Data(benchmark, layout, device, clips, counts, checksums)
 
 
-def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchmark) -> None:
+def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchmark, remedy: str) -> None:
     held, channels = part.manifest["layout"], tuple(part.manifest["channels"])
+    anew = f"take an experiment on such data, or make the part anew: {remedy} --force --raw PATH"
     if held != config.data.layout and load_layout(held).joints != layout.joints:  # same joints, another convention
-        raise UserError(f"{part.path}: layout {held}, but the experiment needs {config.data.layout}")
+        raise UserError(f"{part.path}: layout {held}, but the experiment needs {config.data.layout}; {anew}")
     if channels != config.data.channel_names:
         wanted = ", ".join(config.data.channel_names)
-        raise UserError(f"{part.path}: joints of {', '.join(channels)}, but the experiment needs {wanted}")
+        raise UserError(f"{part.path}: joints of {', '.join(channels)}, but the experiment needs {wanted}; {anew}")
     if part.spans.shape[1] < config.input.persons:
         raise UserError(
             f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"

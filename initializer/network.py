@@ -58,4 +58,4 @@ def build_recipe(config: Config, steps_per_epoch: int) -> Recipe:
 
 def base_lr(train: Train) -> float:
     """Return the rate that the schedule scales: linear in the batch where the recipe names the one it was made for."""
-    return train.optimizer.lr * train.batch_size / (train.reference_batch or train.batch_size)
+    return train.optimizer.lr * (train.batch_size / (train.reference_batch or train.batch_size))  # times 1 is exact

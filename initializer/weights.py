@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +48,13 @@ def import_weights(
     state |= {key: expected[key] for key in own}  # what the file's form never has, such as Paddle the adjacency
     fitting = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
     head = [key for key in expected if key.startswith(str(model.head)) and key in state and key not in fitting]
-    if head and init_head:
-        state |= {key: expected[key] for key in head}
+    with_own_head = state | {key: expected[key] for key in head}
+    if init_head:
+        state = with_own_head
     mismatch = describe_mismatch(expected, state)
     if mismatch:
-        raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, bool(head))}")
+        only_head = describe_mismatch(expected, with_own_head) is None
+        raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, only_head)}")
     model.load_state_dict(state, strict=True)
     return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own), matched)
 
@@ -107,30 +110,41 @@ def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:
 
 
 def _why_unfit(
-    imported: ImportedCheckpoint, config: Config, expected: dict[str, Tensor], mismatch: str, other_head: bool
+    imported: ImportedCheckpoint, config: Config, expected: dict[str, Tensor], mismatch: str, only_head: bool
 ) -> str:
     found, wanted = temporal_layer_of(imported.state), temporal_layer_of(expected)
     layers = f"has {found} layers, but {config.number} has {wanted}"
     what = layers if found and wanted and found != wanted else f"does not fit {config.number}"
+    remedy = "; --init-head trains a new head for other classes" if only_head else ""
     numbers = _numbers_that_fit(imported, config.data.benchmark)
     if numbers:
-        return f"{what}; it fits {', '.join(numbers[:8])}{' ...' if len(numbers) > 8 else ''}"
-    return f"{what} ({mismatch})" + ("; --init-head trains a new head for other classes" if other_head else "")
+        return f"{what}; it fits {', '.join(numbers[:8])}{' ...' if len(numbers) > 8 else ''}{remedy}"
+    return f"{what} ({mismatch}){remedy}"
 
 
 def _numbers_that_fit(imported: ImportedCheckpoint, benchmark: str) -> list[str]:
     """Return the experiments on `benchmark` (if none: on any) whose network has the tensors of the file."""
     shapes = {key: value.shape for key, value in imported.state.items()}
-    fitting = []
+    known, fitting, fits = benchmark_names(), [], dict[Hashable, bool]()
     for number in configs.numbers():
         config = configs.load(number)
-        if config.data.benchmark not in benchmark_names():  # the classes of own data are in its part
+        if config.data.benchmark not in known:  # the classes of own data are in its part
             continue
-        with torch.device("meta"):
-            model = build_model(config, len(load_benchmark(config.data.benchmark).classes))
-        wanted = {key: value.shape for key, value in model.state_dict().items()}
-        wanted = {key: shape for key, shape in wanted.items() if key in shapes or not key.endswith(imported.absent)}
-        if wanted == shapes:
+        num_classes, network = len(load_benchmark(config.data.benchmark).classes), _network_of(config)
+        if (network, num_classes) not in fits:
+            with torch.device("meta"):
+                state = build_model(config, num_classes).state_dict()
+            wanted = {key: value.shape for key, value in state.items()}
+            fits[network, num_classes] = shapes == {
+                key: shape for key, shape in wanted.items() if key in shapes or not key.endswith(imported.absent)
+            }
+        if fits[network, num_classes]:
             fitting.append((config.data.benchmark, number))
     same = [number for name, number in fitting if name == benchmark]
     return same or [number for _, number in fitting]
+
+
+def _network_of(config: Config) -> Hashable:
+    """Return what tells the networks of two experiments apart, beside the classes: many numbers share one."""
+    names, joint = config.input.stream_names, len(config.data.channel_names)
+    return config.model, config.data.layout, len(names), stream_channels(names, joint), config.input.persons

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -11,15 +12,12 @@ import torch
 import config
 import initializer
 import processor
-from dataset.splits import load_benchmark
 from initializer.data import open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.metrics import score
-
-EXPERIMENTS = config.numbers()
 
 
 @pytest.fixture
@@ -30,20 +28,6 @@ def machine(small_store, tmp_path):
 @pytest.fixture
 def load(small):
     return lambda *overrides, number="2001": config.load(number, [*small, *overrides])
-
-
-@pytest.mark.parametrize("number", EXPERIMENTS)
-def test_every_experiment_builds_forwards_and_backwards(number):
-    experiment = config.load(number)
-    classes = len(load_benchmark(experiment.data.benchmark).classes)
-    torch.manual_seed(1)
-    network = build_model(experiment, classes)
-    logits = network(torch.randn(2, 3, 6, 16, 25, 2))
-    assert logits.shape == (2, classes)
-    logits.square().sum().backward()
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in trainable)
-    build_optimizer(experiment.train.optimizer, network).step()
 
 
 def test_the_recipe_evaluates_when_the_original_does_and_after_the_last_epoch():
@@ -275,6 +259,141 @@ def test_what_is_held_out_is_counted(machine, load):
     assert counts == "train 30 of 40091 expected, eval 18 of 16487 expected, 6 of train held out to validate"
 
 
+# --- graph networks on annotation files ------------------------------------------------------------------------
+
+
+GRAPH = ("model.base_channels=8", "train.batch_size=2", "train.epochs=1", "train.repeat=1", "test.clips=1")
+
+
+@pytest.fixture(scope="module")
+def graph_store(tmp_path_factory, generate):
+    """A store with the parts of 3001 (3D) and 3005 (2D), six clips each."""
+    folder, rng = tmp_path_factory.mktemp("graph"), np.random.default_rng(3)
+    names = [f"S001C001P{n + 1:03d}R001A{n + 1:03d}" for n in range(6)]
+    for number, joints, channels in (("3001", 25, 3), ("3005", 17, 2)):
+        items = [
+            {
+                "frame_dir": name,
+                "label": n,
+                "total_frames": 7 + n,
+                "keypoint": rng.normal(size=(1 + n % 2, 7 + n, joints, channels)).astype(np.float16),
+                "keypoint_score": rng.uniform(size=(1 + n % 2, 7 + n, joints)).astype(np.float16),
+                "img_shape": (1080, 1920),
+            }
+            for n, name in enumerate(names)
+        ]
+        if number == "3001":
+            items = [{key: item[key] for key in ("frame_dir", "label", "total_frames", "keypoint")} for item in items]
+        split = {f"{rule}_{kind}": names[kind == "val" :: 2] for rule in ("xsub", "xview") for kind in ("train", "val")}
+        (folder / f"{number}.pkl").write_bytes(pickle.dumps({"split": split, "annotations": items}))
+        generate(number, folder / "store", folder / f"{number}.pkl")
+    return folder / "store"
+
+
+@pytest.fixture
+def graphs(machine, graph_store):
+    return dataclasses.replace(machine, store=graph_store)
+
+
+@pytest.mark.parametrize(("batch", "rate"), [(2, 0.1 * 2 / 128), (3, 0.1 * 3 / 128)])
+def test_the_rate_scales_with_the_batch_and_is_logged(graphs, batch, rate):
+    run = initializer.prepare_training(config.load("3001", [*GRAPH, f"train.batch_size={batch}"]), graphs)
+    assert run.recipe.base_lr == pytest.approx(rate)
+    assert f"Base learning rate: {rate:g} (0.1 for 128 clips a batch)" in run.folder.log.read_text()
+    processor.train_step(run, next(iter(run.train_batches)))
+    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+
+
+def test_without_a_reference_batch_the_rate_is_as_it_stands(machine, load):
+    run = initializer.prepare_training(load("train.batch_size=3"), machine)
+    assert run.recipe.base_lr == 0.1
+    assert "Base learning rate" not in run.folder.log.read_text()
+
+
+@pytest.mark.parametrize("layout", ["ntu-pyskl", "ntu-stgcn"])
+def test_a_part_serves_every_convention_of_its_joints(machine, load, layout):
+    data = open_data(load(f"data.layout={layout}"), machine)
+    assert data.layout.name == layout
+    graph = f"data={{form: ntu, parts: [ntu60], benchmark: ntu-xsub, variant: original, layout: {layout}}}"
+    run = initializer.prepare_training(config.load("3001", [*GRAPH, graph]), machine)
+    processor.train_step(run, next(iter(run.train_batches)))
+
+
+COCO = (
+    "data={form: annotations, parts: [ntu60], benchmark: ntu-xsub, variant: original, layout: coco-17, channels: xys}"
+)
+
+
+def test_a_part_of_other_joints_is_refused_naming_both_and_the_remedy(machine, graphs):
+    with pytest.raises(
+        UserError, match="ntu60: layout ntu, but the experiment needs coco-17; .* anew: python main.py -c N -gd --force"
+    ):
+        open_data(config.load("3005", [COCO]), machine)
+    wrong = ["data.parts=[ntu60-hrnet]", "data.variant=prenormalized-2d"]  # 17 joints in an experiment on 25
+    with pytest.raises(
+        UserError, match="ntu60-hrnet: layout coco-17, but the experiment needs ntu-pyskl; take"
+    ) as error:
+        open_data(config.load("3001", wrong), graphs)
+    assert "\n" not in str(error.value)
+
+
+def test_a_part_of_other_channels_is_refused(graphs):
+    with pytest.raises(UserError, match="ntu60-hrnet: joints of x, y, score, but the experiment needs x, y, z; take"):
+        open_data(config.load("3005", ["data.channels=xyz"]), graphs)
+
+
+def test_paddles_st_gcn_pp_is_evaluated_under_3041_with_the_layouts_adjacency(graphs, shared, tmp_path):
+    with np.load(shared / "goldens/stgcn/paddle_stgcnpp_ntu60_hrnet.npz") as golden:
+        state = {key: golden[key].astype(np.float32) for key in golden if key.startswith("state_dict/")}
+        seen, expected, adjacency = (torch.from_numpy(golden[key]) for key in ("input", "logits", "A"))
+    path = tmp_path / "STGCN_PlusPlus_best.pdparams"
+    path.write_bytes(pickle.dumps({key.removeprefix("state_dict/"): value for key, value in state.items()}))
+    run = initializer.prepare_evaluation(config.load("3041", ["test.clips=2"]), graphs, path)
+    log = run.folder.log.read_text()
+    assert f"Pretrained model: {path} (form paddle)" in log
+    assert "  not in this form, taken from the layout: backbone.gcn.0.gcn.A, backbone.gcn.1.gcn.A, " in log
+    assert torch.allclose(run.model.state_dict()["backbone.gcn.9.gcn.A"], adjacency.float(), atol=1e-6)
+    with torch.inference_mode():
+        logits = run.model.eval()(seen.permute(0, 1, 5, 3, 4, 2))  # (N, 1, M, T, V, C) -> (N, 1, C, T, V, M)
+    assert (logits - expected).abs().max() < 1e-4
+    found = processor.run_evaluation(run)
+    assert found.scores.count == 3
+    assert np.isfinite(found.columns["logits"]).all()
+
+
+def mmcv_file(path, model, **heads):
+    """Write a network of ours as PYSKL writes it, with other tensors where given."""
+    torch.save({"meta": {"epoch": 16}, "state_dict": model.state_dict() | heads}, path)
+    return path
+
+
+def test_weights_of_another_skeleton_name_the_numbers_that_they_fit(graphs, tmp_path):
+    path = mmcv_file(tmp_path / "j.pth", build_model(config.load("3001"), 60))
+    with pytest.raises(UserError, match=r"j.pth: does not fit 3005; it fits 3001, 3002, 3003, 3004$"):
+        initializer.prepare_evaluation(config.load("3005"), graphs, path)
+
+
+def test_a_new_head_is_offered_where_only_the_head_differs(graphs, tmp_path):
+    path = mmcv_file(tmp_path / "j.pth", build_model(config.load("3001"), 120))
+    offer = "; --init-head trains a new head for other classes"
+    with pytest.raises(UserError, match=f"does not fit 3001; it fits 3017, .*{offer}$"):
+        initializer.prepare_training(config.load("3001", ["train.batch_size=2"]), graphs, path)
+    with pytest.raises(UserError, match="does not fit 3005; it fits 3017, [^-]*$"):
+        initializer.prepare_training(config.load("3005", ["train.batch_size=2"]), graphs, path, init_head=True)
+
+
+def test_a_new_head_is_trained_on_the_body_of_a_graph_network(graphs, tmp_path):
+    experiment = config.load("3001", GRAPH)
+    theirs = build_model(experiment, 7)
+    path = mmcv_file(tmp_path / "seven.pth", theirs)
+    run = initializer.prepare_training(experiment, graphs, path, init_head=True)
+    found, body = run.model.state_dict(), theirs.state_dict()
+    assert found["cls_head.fc_cls.weight"].shape[0] == 60
+    assert all(torch.equal(found[key], value) for key, value in body.items() if not key.startswith("cls_head."))
+    assert "re-initialised: cls_head.fc_cls.weight, cls_head.fc_cls.bias" in run.folder.log.read_text()
+    processor.train(run)
+
+
 # --- the published weights, through the whole house -----------------------------------------------------------
 
 
@@ -286,8 +405,6 @@ def test_what_is_held_out_is_counted(machine, load):
     ],
 )
 def test_padded_arrays_and_paddle_weights_give_the_originals_logits(tmp_path, goldens, generate, number, file, golden):
-    import pickle
-
     expected = np.load(goldens / f"models/{golden}.npz")["logits"]
     raw = np.load(goldens / "models/input_realistic_n4.npz")["raw"]
     frames = [int(np.flatnonzero(clip.any(axis=(0, 2, 3)))[-1]) + 1 for clip in raw]

@@ -11,9 +11,12 @@ import torch
 import config
 import initializer
 import processor
+from dataset.loader import Loader
+from dataset.sampling import Window
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.interrupt import Interrupted
+from utils.run_folder import VALIDATION_SCORES
 
 
 @pytest.fixture
@@ -299,6 +302,170 @@ def test_the_checkpoint_is_plain_and_knows_its_experiment(trained):
     assert content["config"]["data"]["benchmark"] == "ntu-xsub"
     assert content["classes"][:2] == ["drink water", "eat meal/snack"]
     torch.load(trained.folder.last, weights_only=True)
+
+
+# --- test clips
+
+
+@pytest.mark.parametrize("average", ["probability", "score"])
+def test_test_clips_are_averaged_as_the_protocol_says(average):
+    logits = np.random.default_rng(0).normal(scale=30, size=(4 * 3, 5))
+    found = processor.over_test_clips(torch.from_numpy(logits), 4, average).numpy()
+    for n, clips in enumerate(logits.reshape(4, 3, 5)):  # one clip's follow each other
+        if average == "score":
+            np.testing.assert_allclose(found[n], clips.mean(axis=0), rtol=1e-12)
+        else:
+            probabilities = softmax(clips).mean(axis=0)
+            np.testing.assert_allclose(np.exp(found[n]), probabilities, rtol=1e-9)
+            np.testing.assert_allclose(softmax(found[n]), probabilities, rtol=1e-9)
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("average", ["probability", "score"])
+def test_a_single_test_clip_is_left_as_it_is(average):
+    logits = torch.randn(7, 60)
+    assert torch.equal(processor.over_test_clips(logits, 7, average), logits)
+
+
+def test_a_probability_of_nearly_nothing_stays_finite():
+    logits = torch.tensor([[0.0, -300.0], [0.0, -300.0]])
+    assert processor.over_test_clips(logits, 1, "probability").isfinite().all()
+
+
+CLIPS = ("input.sampling={name: uniform}", "input.frames=4", "test.clips=3")
+
+
+@pytest.mark.parametrize("average", ["probability", "score"])
+def test_an_evaluation_of_several_clips_has_a_row_per_clip(machine, load, trained, average):
+    run = initializer.prepare_evaluation(load(f"test.average={average}"), machine, trained.folder.best)
+    singles = initializer.prepare_evaluation(load(), machine, trained.folder.best).batches["eval"]
+    run.batches["eval"].pipeline = dataclasses.replace(run.batches["eval"].pipeline, sampler=Window(16), clips=3)
+    found = processor.evaluate(run, "eval")
+    assert found.scores.count == len(found.columns["logits"]) == 18
+    assert found.columns["names"].tolist() == singles.names.tolist()
+    (batch,) = Loader(run.batches["eval"].clips, run.batches["eval"].pipeline, 18)
+    with torch.inference_mode():
+        each = run.model(batch.streams).unflatten(0, (18, 3)).numpy()
+    expected = each.mean(axis=1) if average == "score" else np.log(softmax(each).mean(axis=1))
+    np.testing.assert_allclose(found.columns["logits"], expected, atol=1e-4)
+
+
+def test_best_and_last_are_scored_with_the_test_protocol_at_the_end(machine, load):
+    run = initializer.prepare_training(load(*CLIPS), machine)
+    assert (run.batches["eval"].pipeline.clips, run.batches["test"].pipeline.clips) == (1, 3)
+    processor.train(run)
+    lines = run.folder.metrics()
+    assert [line.get("checkpoint") for line in lines] == [None, None, None, "best", "last"]
+    log = run.folder.log.read_text()
+    assert log.index("Finish training!") < log.index("Evaluating the best epoch") < log.index("Evaluating the last")
+    for name, line in zip(("best", "last"), lines[3:], strict=True):
+        again = initializer.prepare_evaluation(load(*CLIPS), machine, run.folder.path / f"{name}.pt")
+        assert again.batches["eval"].pipeline.clips == 3
+        found = processor.evaluate(again, "eval")
+        assert line["eval"] == found.scores.figures()
+        if name == "best":
+            with np.load(run.folder.path / "scores.npz") as stored:
+                assert np.array_equal(stored["logits"], found.columns["logits"])
+
+
+def test_scores_on_held_out_clips_are_kept_and_are_of_training_clips(machine, load):
+    held = "data.validation={column: subject, values: [8]}"
+    run = initializer.prepare_training(load(held, *CLIPS), machine)
+    processor.train(run)
+    with np.load(run.folder.path / VALIDATION_SCORES) as validation, np.load(run.folder.path / "scores.npz") as test:
+        train = initializer.prepare_evaluation(load(*CLIPS), machine, run.folder.best, "train").batches["train"].names
+        assert set(validation["names"]) < set(train)
+        assert not set(validation["names"]) & {*run.train_batches.names, *test["names"]}
+        assert len(validation["names"]) == len(validation["logits"]) == 6
+        accuracy = (validation["logits"].argmax(axis=1) == validation["labels"]).mean()
+    assert accuracy == run.progress.best["top1"]
+
+
+# --- recipes: smoothing, moving average, precision
+
+
+def test_only_the_training_loss_is_smoothed(machine, load):
+    smoothed = load("train.loss={name: cross_entropy, smoothing: 0.3}", "model.drop_prob=0")
+    run = initializer.prepare_training(smoothed, machine)
+    batch = next(iter(run.train_batches))
+    logits = run.model.train()(batch.streams).detach()
+    losses, _ = processor.train_step(run, batch)
+    plain = torch.nn.functional.cross_entropy(logits, batch.labels, reduction="none")
+    expected = 0.7 * plain - 0.3 * logits.log_softmax(dim=1).mean(dim=1)
+    torch.testing.assert_close(losses, expected)
+    found = processor.evaluate(run, "eval")
+    columns = [torch.from_numpy(found.columns[key]) for key in ("logits", "labels")]
+    assert found.scores.mean_loss == pytest.approx(torch.nn.functional.cross_entropy(*columns).item(), rel=1e-5)
+
+
+def test_the_moving_average_is_that_of_a_loop_by_hand(machine, load):
+    run = initializer.prepare_training(load("train.average=0.8", "train.schedule.warmup_epochs=0"), machine)
+    average = None
+    for batch in list(run.train_batches):  # 5 steps
+        processor.train_step(run, batch)
+        now = {key: value.clone() for key, value in run.model.state_dict().items() if value.is_floating_point()}
+        average = now if average is None else {key: 0.8 * average[key] + 0.2 * now[key] for key in now}
+    found, trained = run.scored.state_dict(), run.model.state_dict()
+    assert found.keys() == trained.keys()
+    for key, value in average.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(found["classifier.fc.weight"], trained["classifier.fc.weight"])
+
+
+def test_the_moving_average_is_evaluated_and_kept(machine, load):
+    run = initializer.prepare_training(load("train.average=0.9"), machine)
+    processor.train(run)
+    best = read_own(run.folder.best)
+    again = initializer.prepare_evaluation(load(), machine, run.folder.best)
+    assert same(again.model.state_dict(), best["model"])
+    assert not torch.equal(best["model"]["classifier.fc.weight"], best["trained"]["classifier.fc.weight"])
+    with np.load(run.folder.path / "scores.npz") as stored:
+        assert np.array_equal(stored["logits"], processor.evaluate(again, "eval").columns["logits"])
+    last = read_own(run.folder.last)
+    assert same(last["model"], run.scored.state_dict())
+    assert same(last["trained"], run.model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("steps", "recipe"),
+    [
+        (1, ("train.average=0.9",)),
+        (7, ("train.precision=bfloat16",)),
+        (5, ("train.average=0.9", "train.precision=bfloat16", "train.repeat=2", "train.epochs=2", *CLIPS)),
+        (4, ("train.balanced=true", "train.epochs=2", "data.validation={column: subject, values: [8]}")),
+    ],
+)
+def test_every_recipe_is_resumed_to_the_bit(machine, load, monkeypatch, steps, recipe):
+    places = [dataclasses.replace(machine, work_dir=machine.work_dir / name) for name in ("whole", "stopped")]
+    whole = initializer.prepare_training(load(*recipe), places[0])
+    processor.train(whole)
+    run = initializer.prepare_training(load(*recipe), places[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "train_step", stop_after(steps))
+        with pytest.raises(Interrupted):
+            processor.train(run)
+    torch.manual_seed(999)
+    resumed = initializer.prepare_resume(load(), places[1])
+    assert resumed.progress.step == steps
+    processor.train(resumed)
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+    assert same(resumed.scored.state_dict(), whole.scored.state_dict())
+    assert resumed.folder.metrics() == whole.folder.metrics()
+
+
+def test_bfloat16_is_for_training_only(machine, load):
+    seen = []
+    run = initializer.prepare_training(load("train.precision=bfloat16"), machine)
+    run.model.register_forward_hook(lambda model, _, logits: seen.append((model.training, logits.dtype)))
+    losses, _ = processor.train_step(run, next(iter(run.train_batches)))
+    processor.evaluate(run, "eval")
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
+    assert losses.dtype == torch.float32
+    assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
 
 
 # --- on a GPU -------------------------------------------------------------------------------------------------

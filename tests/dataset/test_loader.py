@@ -1,16 +1,24 @@
 """Batches: what the padded arrays hold, wherever the rows lie; order and randomness that can be taken up again."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
+import config
+import initializer
 from dataset import loader
-from dataset.augment import Rotate
-from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader
-from dataset.packing import unpack
-from dataset.sampling import First
+from dataset.augment import Flip, Rotate, RotateAxes, Scale
+from dataset.layouts import load_layout
+from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
+from dataset.packing import LOOP, unpack
+from dataset.sampling import First, Uniform, Window
 from dataset.splits import load_benchmark, select
 from dataset.store import open_part
+from dataset.streams import build_streams
+from initializer.data import make_loader, open_data
 from utils.errors import UserError
 
 CPU = torch.device("cpu")
@@ -58,9 +66,9 @@ def plain(clips, batch_size=4):
     return Loader(clips, Pipeline(First(FRAMES), lambda joints, _: joints[:, None]), batch_size)
 
 
-def training(clips, batch_size=4, seed=1):
+def training(clips, batch_size=4, seed=1, **order):
     pipeline = Pipeline(First(FRAMES), lambda joints, _: joints[:, None], augment=[Rotate(30), Rotate(10)])
-    return TrainLoader(clips, pipeline, batch_size, seed, Order(len(clips)))
+    return TrainLoader(clips, pipeline, batch_size, seed, Order(len(clips), **order))
 
 
 # --- joints
@@ -295,3 +303,224 @@ def test_a_split_smaller_than_a_batch_says_what_to_type(stores):
     with pytest.raises(UserError, match=r"train.batch_size: 12 clips a batch, but .* has 11; --set train.batch_size=5"):
         training(open_clips(stores), 12)
     assert len(training(open_clips(stores), 11)) == 1
+
+
+# --- orders
+
+
+@pytest.mark.parametrize("repeat", [1, 3, 5])
+def test_an_epoch_goes_over_every_clip_as_often_as_asked(stores, repeat):
+    batches = training(open_clips(stores), 11, repeat=repeat)
+    index, streams = epoch(batches)
+    assert len(batches) == len(streams) == repeat
+    assert sorted(n for each in index for n in each) == sorted(list(range(11)) * repeat)
+    assert [sorted(each) for each in index] != [list(range(11))] * repeat or repeat == 1  # one shuffle, not several
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("done", [0, 4, 9])
+def test_every_order_is_taken_up_to_the_bit(stores, balanced, done):
+    clips = open_clips(stores)
+    order = {"weights": balanced_weights(clips.labels)} if balanced else {"repeat": 3}
+    batches = training(clips, 1 if balanced else 3, **order)  # 11 batches an epoch
+    running = iter(batches)
+    for _ in range(done):
+        next(running)
+    state = {key: value.clone() if torch.is_tensor(value) else value for key, value in batches.state().items()}
+    rest = epoch(batches)
+    batches.start_epoch()
+    resumed = training(clips, 1 if balanced else 3, seed=99, **order)
+    resumed.restore(state)
+    assert_same(rest, epoch(resumed))
+    resumed.start_epoch()
+    assert_same(epoch(batches), epoch(resumed))
+
+
+def test_balanced_draws_take_every_class_that_is_present_equally_often():
+    labels = torch.tensor([0] * 90 + [2] * 9 + [5])
+    order = Order(100, repeat=300, weights=balanced_weights(labels))
+    drawn = labels[order.draw(torch.Generator().manual_seed(0))]
+    counts = torch.bincount(drawn, minlength=6)
+    assert counts.sum() == len(order) == 30_000
+    assert counts[[1, 3, 4]].tolist() == [0, 0, 0]
+    assert (counts[[0, 2, 5]] - 10_000).abs().max() < 400  # five standard deviations
+
+
+# --- frames: test clips, zeros, and the frames behind them
+
+
+NTU = load_layout("ntu")
+STREAMS = partial(build_streams, centre=NTU.centre, parents=torch.tensor(NTU.parents))
+
+
+def channels(name, sampler, **options):
+    """Return a pipeline with one stream of PYSKL's."""
+    return Pipeline(sampler, lambda joints, ahead: STREAMS(joints, [name], ahead=ahead), **options)
+
+
+def full_rate(joints, name):
+    """Return a stream of whole clips (N, C, T, V, M), the plain way: computed at the full rate."""
+    if "b" in name:
+        joints = joints - joints[:, :, :, list(NTU.parents)]
+    if "m" in name:
+        joints = np.concatenate([np.diff(joints, axis=2), np.zeros_like(joints[:, :, :1])], axis=2)
+    return joints
+
+
+@pytest.fixture(scope="module")
+def half_store(tmp_path_factory):
+    """A store with a 3D part of four clips of 5, 9, 12 and 30 frames, in float16."""
+    folder, rng = tmp_path_factory.mktemp("half"), np.random.default_rng(4)
+    clips = {f"S001C001P001R001A{n:03d}": rng.normal(size=(1 + n % 2, n, 25, 3)) for n in (5, 9, 12, 30)}
+    write_annotations(folder / "raw.pkl", {name: {"keypoint": joints} for name, joints in clips.items()})
+    return folder
+
+
+def write_annotations(path, items):
+    """Write PYSKL's file of these clips, all of them in xsub_train."""
+    annotations = [
+        {"frame_dir": name, "label": n, "total_frames": item["keypoint"].shape[1]}
+        | {key: value if key == "img_shape" else value.astype(np.float16) for key, value in item.items()}
+        for n, (name, item) in enumerate(items.items())
+    ]
+    path.write_bytes(pickle.dumps({"split": {"xsub_train": list(items)}, "annotations": annotations}))
+
+
+@pytest.mark.parametrize("name", ["j", "b", "jm", "bm"])
+@pytest.mark.parametrize("variant", ["original", "transformed"])
+@pytest.mark.usefixtures("where")
+def test_sampled_streams_are_those_of_the_full_rate(stores, name, variant):
+    """Also where a person repeats to the clip's end, and at the last frame, behind which there is none."""
+    part, clips = open_part(stores / "ntu60", variant), open_clips(stores, variant=variant)
+    assert part.spans[..., LOOP].any() == (variant == "transformed")
+    rng, index = np.random.default_rng(0), torch.tensor([3, 10, 4, 0])
+    for frames in (5, 300):  # beyond a clip's end, too: zeros
+        t = torch.from_numpy(rng.integers(-1, frames, (4, 2, 40)))
+        t[:, 0, 0] = clips.frames[index] - 1
+        t[:, 1, :2] = torch.tensor([-1, frames])
+        batch = channels(name, First(40), looks_ahead="m" in name).run(clips, index, t)
+        for n, clip in enumerate(index.tolist()):
+            count = int(clips.frames[clip])
+            whole = full_rate(dense(stores, "ntu60", variant, count)[[clip]], name)[0]
+            padded = np.pad(whole, ((0, 0), (0, frames + 1), (0, 0), (0, 0)))
+            expected = padded[:, np.where(t[n] < 0, count, t[n])].transpose(1, 0, 2, 3, 4)  # (S, C, L, V, M)
+            found = batch.streams.unflatten(0, (4, 2))[n, :, 0].numpy()
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+            assert not found.swapaxes(1, 2)[t[n] < 0].any()
+
+
+@pytest.mark.parametrize("name", ["j", "b", "jm", "bm"])
+@pytest.mark.usefixtures("where")
+def test_rows_in_float16_give_streams_in_float32(half_store, generate, name):
+    generate("3001", half_store / "store", half_store / "raw.pkl", overrides=["data.variant=original"])
+    part = open_part(half_store / "store/ntu60-3d", "original")
+    assert part.coordinates.dtype == np.float16
+    clips = open_clips(half_store / "store", ("ntu60-3d",))
+    batch = next(iter(Loader(clips, channels(name, First(30), looks_ahead="m" in name), 4)))
+    assert batch.streams.dtype == torch.float32
+    for n, count in enumerate(clips.frames.tolist()):
+        whole = dense(half_store / "store", "ntu60-3d", "original", count)[[n]].astype(np.float32)
+        np.testing.assert_allclose(batch.streams[n, 0, :, :count], full_rate(whole, name)[0], atol=1e-6)
+        assert not batch.streams[n, 0, :, count:].any()
+
+
+@pytest.mark.parametrize("sampler", [Uniform(6), Window(4)])
+@pytest.mark.usefixtures("where")
+def test_test_clips_of_a_clip_follow_each_other(stores, sampler):
+    clips = open_clips(stores)
+    (batch,) = Loader(clips, channels("bm", sampler, looks_ahead=True, clips=3), 11)
+    assert (len(batch), len(batch.streams), len(batch.lengths)) == (11, 33, 33)
+    t = sampler.test(clips.frames, 3)
+    for s in range(3):
+        one = channels("bm", sampler, looks_ahead=True).run(clips, torch.arange(11), t[:, [s]])
+        assert torch.equal(batch.streams[s::3], one.streams)
+        assert torch.equal(batch.lengths[s::3], one.lengths)
+    assert not torch.equal(batch.streams[0::3], batch.streams[1::3])
+
+
+# --- augmentations and the frames behind
+
+
+@pytest.mark.parametrize("name", ["j", "b", "jm", "bm"])
+@pytest.mark.parametrize("augment", [RotateAxes((90, 90, 90)), Scale(0.5), Flip(1.0, pairs=NTU.pairs)])
+def test_a_frame_and_the_one_behind_it_are_augmented_alike(stores, name, augment):
+    """A linear map of the joints is that of their bones and motions; with two draws it would not be."""
+    clips, index = open_clips(stores), torch.arange(11)
+    t = Uniform(6).test(clips.frames, 1)
+    augmented = channels(name, First(6), looks_ahead="m" in name, augment=[augment])
+    found = augmented.run(clips, index, t, torch.Generator().manual_seed(3)).streams[:, 0]
+    plain = augmented.run(clips, index, t).streams[:, 0]
+    drawn = augment.draw(plain.shape, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(found, augment.apply(plain, drawn), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(found, plain, atol=1e-2)
+
+
+# --- the whole way, against upstream's: reader, generator, store, loader
+
+
+def first_batch(store, number, split, *overrides, clips=1):
+    experiment = config.load(number, overrides)
+    data = open_data(experiment, initializer.Machine(store, store, device="cpu"), [split])
+    (batch,) = make_loader(experiment, data, split, trains=False, clips=clips)
+    return data.splits[split], batch
+
+
+@pytest.mark.parametrize("stream", ["j", "bm"])
+@pytest.mark.parametrize(
+    ("number", "file", "variant"),
+    [("3005", "hrnet", "prenormalized-2d-0.3"), ("3001", "3danno", "prenormalized")],  # the goldens are by PYSKL 0.3
+)
+@pytest.mark.usefixtures("where")
+def test_annotation_files_give_upstreams_batches(tmp_path, shared, generate, number, file, variant, stream):
+    folder, overrides = shared / "goldens/stgcn", (f"data.variant={variant}", f"input.streams={stream}")
+    generate(number, tmp_path, folder / f"mini_ntu60_{file}.pkl", overrides=overrides)
+    with np.load(folder / "mini_ntu60_expected.npz") as golden:
+        for split, subset in (("train", "train"), ("eval", "val")):
+            clips, batch = first_batch(tmp_path, number, split, *overrides)
+            names, labels, joints = (
+                golden[f"{file}/{stream}/xsub_{subset}/{key}"] for key in ("names", "labels", "keypoint")
+            )
+            assert clips.names.tolist() == names.tolist()
+            assert batch.labels.tolist() == labels.tolist()
+            assert batch.streams.shape == (len(names), 1, 3, 100, joints.shape[4], 2)
+            np.testing.assert_allclose(batch.streams[:, 0], joints[:, 0].transpose(0, 4, 2, 3, 1), atol=1e-6)
+            if (file, split) == ("hrnet", "train"):
+                assert len(Order(len(clips), repeat=5)) == golden["hrnet/repeat_len"]
+
+
+@pytest.mark.parametrize("stream", ["j", "b", "jm", "bm"])
+@pytest.mark.parametrize(
+    ("number", "kind", "cases", "variant"),
+    [
+        ("3001", "ntu3d", ["two_fp16", "swap_fp16", "one_fp16"], "prenormalized"),
+        ("3005", "coco2d", ["two", "one", "three"], "prenormalized-2d-0.3"),
+    ],
+)
+def test_every_stream_and_its_test_clips_are_upstreams(  # noqa: PLR0913
+    tmp_path, shared, generate, number, kind, cases, variant, stream
+):
+    overrides = [f"data.variant={variant}", f"input.streams={stream}"]
+    with np.load(shared / "goldens/stgcn/pipelines_pyskl.npz") as golden:
+        write_annotations(tmp_path / "raw.pkl", {case: golden_clip(golden, f"{kind}/{case}") for case in cases})
+        generate(number, tmp_path / "store", tmp_path / "raw.pkl", overrides=overrides)
+        counts = {
+            int(key.rpartition("clips")[2]) for key in golden if key.startswith(f"{kind}/{cases[0]}/pipe_{stream}_")
+        }
+        assert 1 in counts
+        for count in counts:
+            _, batch = first_batch(tmp_path / "store", number, "train", *overrides, clips=count)
+            for n, case in enumerate(cases):
+                expected = golden[f"{kind}/{case}/pipe_{stream}_clips{count}"].transpose(0, 4, 2, 3, 1)
+                np.testing.assert_allclose(batch.streams[n * count : (n + 1) * count, 0], expected, atol=1e-6)
+
+
+def golden_clip(golden, case):
+    """Return what a file holds of the raw clip of a golden."""
+    if f"{case}/raw" in golden:
+        return {"keypoint": golden[f"{case}/raw"]}
+    height, width = golden[f"{case}/img_shape"].tolist()
+    return {
+        "keypoint": golden[f"{case}/raw_keypoint"],
+        "keypoint_score": golden[f"{case}/raw_score"],
+        "img_shape": (height, width),
+    }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataset.packing import pack
-from dataset.splits import benchmark_names, load_benchmark, select
+from dataset.splits import OWN, benchmark_names, benchmark_of, load_benchmark, select
 from dataset.store import open_part
 from dataset.writer import PartWriter, ReadSource, StoredClip
 from utils.errors import UserError
@@ -131,3 +131,75 @@ def test_a_clip_that_the_rule_cannot_place_is_refused(part):
 def test_a_part_without_the_column_is_refused(part):
     with pytest.raises(UserError, match="no column 'camera'; its clips have subject"):
         select(part(subject=[1]), load_benchmark("ntu-xview"), "train")
+
+
+@pytest.mark.parametrize("benchmark", ["ntu-xsub", "ntu-xsub120"])
+def test_a_list_under_its_name_in_annotation_files_wins_too(part, benchmark):
+    clips = part(["eval", "train", "eval", "other"], "xsub", subject=[1, 3, 38, 40], camera=[1, 2, 3, 1])
+    assert select(clips, load_benchmark(benchmark), "train").tolist() == [1]
+    assert select(clips, load_benchmark(benchmark), "eval").tolist() == [0, 2]
+    assert select(clips, load_benchmark("ntu-xview"), "train").tolist() == [1, 2]  # states no list xview
+
+
+LISTED = pytest.mark.parametrize("name", ["gym", "diving48", "ucf101-2", "hmdb51-3"])  # no column divides these
+
+
+@LISTED
+def test_a_benchmark_without_a_rule_needs_its_list(part, name):
+    benchmark = load_benchmark(name)
+    with pytest.raises(UserError, match=f"part: {name} needs the list '{benchmark.stated}'; the part has: none"):
+        select(part(subject=[-1]), benchmark, "train")
+
+
+@LISTED
+def test_a_benchmark_without_a_rule_is_its_list(part, name):
+    benchmark = load_benchmark(name)
+    clips = part(["train", "eval", "val"], benchmark.stated, subject=[-1, -1, -1])
+    assert [select(clips, benchmark, split).tolist() for split in ("train", "eval")] == [[0], [1]]
+
+
+def test_the_small_sets_split_by_camera_and_by_subject(part):
+    clips = part(subject=[1, 2, 8, 7], camera=[1, 2, 3, 1])
+    assert select(clips, load_benchmark("ucla-xview"), "train").tolist() == [0, 1, 3]
+    assert select(clips, load_benchmark("utd-xsub"), "train").tolist() == [0, 3]
+    assert select(clips, load_benchmark("utd-xsub"), "eval").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "group"),
+    [("ucla-xview", "nw-ucla", r"a\d+_s\d+_e\d+_v(\d+)\.json"), ("utd-xsub", "utd-mhad", r"a\d+_s(\d+)_t\d+_skeleton")],
+)
+def test_the_real_small_sets_have_the_expected_counts(shared, name, folder, group):
+    benchmark, paths = load_benchmark(name), (shared / "data" / folder).rglob("*")
+    values = [int(match[1]) for path in paths if (match := re.match(group, path.name))]
+    train = sum(value in benchmark.train for value in values)
+    assert benchmark.expected == {"train": train, "eval": len(values) - train}
+
+
+def test_pyskls_cross_subject_rule_is_ours(shared):
+    """Section 7 of the fact sheet: `subject id after 'P' in {1,2,4,...,52–59,...}`; of both NTU-60 and NTU-120."""
+    text = (shared / "facts/stgcn_family.md").read_text()
+    listed = re.search(r"subject id after 'P' in \{(.*?)\}", text)[1]
+    ranges = [[int(each) for each in item.split("\N{EN DASH}")] for item in listed.split(",")]
+    subjects = {subject for first, *last in ranges for subject in range(first, (last or [first])[0] + 1)}
+    assert load_benchmark("ntu-xsub120").train == subjects
+    assert load_benchmark("ntu-xsub").train == {subject for subject in subjects if subject <= 40}
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("ucla-xview", 10), ("utd-xsub", 27), ("gym", 99), ("diving48", 48), ("ucf101-1", 101), ("hmdb51-1", 51)],
+)
+def test_every_set_of_the_field_has_its_classes(name, count):
+    classes = load_benchmark(name).classes
+    assert len(classes) == count
+    assert len(set(classes)) == count - (name == "gym")  # FineGym calls two of its elements by one name
+
+
+def test_the_benchmark_of_own_data_is_what_its_part_states(part):
+    clips = part(["train", "eval"], OWN, subject=[1, 2])
+    clips.manifest["classes"] = ["wave", "clap"]
+    benchmark = benchmark_of(OWN, [clips])
+    assert benchmark.classes == ("wave", "clap")
+    assert [select(clips, benchmark, split).tolist() for split in ("train", "eval")] == [[0], [1]]
+    assert benchmark_of("ntu-xsub", [clips]) is load_benchmark("ntu-xsub")
