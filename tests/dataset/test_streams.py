@@ -94,19 +94,9 @@ def test_a_clip_gives_the_same_bytes_alone_and_in_a_batch():
 
 # --- j, b, jm, bm
 
-# Bones of PYSKL's GenSkeFeat, by joint; they differ from the edges of its graphs.
-BONES = {
-    "ntu3d": [1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11],
-    "coco2d": [0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14],
-    "openpose18": [0, 0, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15],
-    "handmp": [0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19],
-}
-SCORES = {
-    "ntu3d": score_rule(("x", "y", "z"), "ntu-pyskl"),
-    "coco2d": score_rule(("x", "y", "score"), "coco-17"),
-    "openpose18": score_rule(("x", "y", "score"), "openpose-18"),
-    "handmp": score_rule(("x", "y", "score"), "hand-21"),
-}
+LAYOUTS = {"ntu3d": "ntu-pyskl", "coco2d": "coco-17", "openpose18": "openpose-18", "handmp": "hand-21"}
+CHANNELS = {kind: ("x", "y", "z" if kind == "ntu3d" else "score") for kind in LAYOUTS}
+SCORES = {kind: score_rule(CHANNELS[kind], layout) for kind, layout in LAYOUTS.items()}
 
 
 def full_rate(clip, name, kind):
@@ -114,7 +104,7 @@ def full_rate(clip, name, kind):
     joints = torch.from_numpy(clip.astype(np.float32)).permute(3, 1, 2, 0)[None]
     frames = torch.arange(clip.shape[1])
     ahead = Ahead(joints[:, :, (frames + 1) % len(frames)], (frames + 1 < len(frames))[None])
-    found = build_streams(joints, [name], 0, torch.tensor(BONES[kind]), ahead, SCORES[kind])
+    found = build_streams(joints, [name], 0, torch.tensor(load_layout(LAYOUTS[kind]).parents), ahead, SCORES[kind])
     return found[0, 0].permute(3, 1, 2, 0).numpy()
 
 
@@ -191,7 +181,9 @@ def pipeline(clip, name, kind, clips):
     t = Uniform(100).test(torch.tensor([clip.shape[1]]), clips)[0]  # (S, L)
     exists = t + 1 < clip.shape[1]
     now, later = (joints[:, at].transpose(0, 1) for at in (t, torch.where(exists, t + 1, t)))  # (S, C, L, V, M)
-    found = build_streams(now, [name], 0, torch.tensor(BONES[kind]), Ahead(later, exists), SCORES[kind])
+    found = build_streams(
+        now, [name], 0, torch.tensor(load_layout(LAYOUTS[kind]).parents), Ahead(later, exists), SCORES[kind]
+    )
     return found[:, 0].permute(0, 4, 2, 3, 1).numpy()
 
 
