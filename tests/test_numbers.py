@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ import processor
 from dataset.layouts import load_layout
 from dataset.splits import load_benchmark
 from dataset.streams import stream_channels
+from initializer.data import data_shape, make_loader, open_data
 from initializer.network import build_model, build_optimizer, build_recipe
 from loss import LOSSES
 from reader.ucla import ACTIONS
-from utils.cost import Cost
+from utils.cost import Cost, measure
 
 NUMBERS = [number for number in config.numbers() if number < "9000"]  # not the users'
 EXPERIMENTS = {number: config.load(number) for number in NUMBERS}
@@ -49,7 +51,85 @@ def test_networks_have_the_published_size(number):
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
-# --- every number, small: forwards, loss, backwards, a step
+# --- what is published, and how it is trained
+
+STREAMS = ["j", "b", "jm", "bm"]
+ROWS = [  # of PYSKL's tables: benchmark, layout, part
+    (benchmark, layout, f"{data}-{kind}")
+    for benchmark, data in [("xsub", "ntu60"), ("xview", "ntu60"), ("xsub120", "ntu120"), ("xset120", "ntu120")]
+    for layout, kind in [("ntu-pyskl", "3d"), ("coco-17", "hrnet")]
+]
+
+
+@pytest.fixture(scope="module")
+def tables(shared):
+    """Returns PYSKL's figures by the first number of a row: network, place in ROWS, and six figures (j b jm bm 2s 4s)."""
+    (page,), facts = (shared / "seeds").glob("001*"), (shared / "facts/stgcn_family.md").read_text("utf-8")
+    rows = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| NTURGB+D")]
+    plus = [re.findall(r"(?<=[\[ ])\d\d\.\d(?=[\] ])", line) for line in rows]
+    plain = [cell.split() for row in re.findall(r"\| PYSKL \| ([\d. ]+) \| ([\d. ]+) \|$", facts, re.M) for cell in row]
+    ((aagcn, ctrgcn),) = re.findall(r"^\| NTU60 xsub \| ([\d. ]+) · [\d. ]+ \| ([\d. ]+) · ", facts, re.M)
+    found = {3001 + 4 * row: ("ST-GCN++", row, figures) for row, figures in enumerate(plus)}
+    found |= {1101 + 4 * row: ("ST-GCN", row, figures) for row, figures in enumerate(plain)}
+    found |= {4011: ("AAGCN", 0, aagcn.split()), 5001: ("CTR-GCN", 0, ctrgcn.split())}
+    assert len(found) == 18 and {len(figures) for _, _, figures in found.values()} == {6}
+    return found
+
+
+def test_published_figures_rows_and_streams_are_those_of_pyskls_tables(tables):
+    for first, (network, row, figures) in tables.items():
+        benchmark, layout, part = ROWS[row]
+        for number, stream, figure in zip(range(first, first + 4), STREAMS, figures, strict=False):
+            found = EXPERIMENTS[str(number)]
+            assert (found.model.name, found.input.streams) == (network, stream), number
+            assert (found.data.benchmark, found.data.layout, found.data.parts) == (f"ntu-{benchmark}", layout, (part,))
+            assert found.data.variant == {"ntu-pyskl": "prenormalized", "coco-17": "prenormalized-2d"}[layout]
+            fused = zip(("two_stream", "four_stream"), figures[4:], strict=True) if stream == "j" else ()
+            expected = [("top1", float(figure)), *((metric, float(each)) for metric, each in fused)]
+            assert [(each.metric, each.value) for each in found.published] == expected, number
+
+
+def test_pyskls_numbers_are_trained_and_tested_as_pyskl_does(tables):
+    """Section 9 of the fact sheet."""
+    sgd = config.Sgd(name="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    recipe = {"epochs": 16, "repeat": 5, "batch_size": 128, "reference_batch": 128, "optimizer": sgd}
+    for number in (str(first + n) for first in tables for n in range(4)):
+        found = EXPERIMENTS[number]
+        assert found.train == config.Train(**recipe, schedule=config.Cosine(name="cosine", warmup_epochs=0)), number
+        assert found.test == config.Test(batch_size=16, clips=10, average="probability")
+        assert (found.input.frames, found.input.persons, found.input.sampling.name) == (100, 2, "uniform")
+        assert found.input.augment == ()
+
+
+def test_3041_is_3013_but_for_what_paddlevideo_does_otherwise():
+    """Section 12.1: the frames' order of draws, an adjacency that is not learned, and the mean of logits."""
+    changes = ["input.sampling={name: uniform_mma}", "model.adaptive=none", "test.average=score", "number='3041'"]
+    pyskl, paddle = config.load("3013", changes), EXPERIMENTS["3041"]
+    assert paddle.model_copy(update={"published": pyskl.published}) == pyskl
+    assert [(each.metric, each.value) for each in paddle.published] == [("top1", 97.56)]
+
+
+@pytest.mark.parametrize("number", ["1101", "1105", "3001", "3005", "3041", "4011", "5001", *(
+    number for number in NUMBERS if number[0] == "6" and number[-1] == "1")])  # fmt: skip
+def test_the_cost_in_the_header_is_the_networks(number):
+    header = (config.FOLDER / f"{number}.yaml").read_text()
+    stated, clips = re.search(r"Cost: ([\d.]+) GMAC x (\d+) clip", header).groups()
+    found = EXPERIMENTS[number]
+    seen, channels = found.input, len(found.data.channel_names)
+    streams = len(seen.stream_names), stream_channels(seen.stream_names, channels)
+    shape = (1, *streams, seen.frames, load_layout(found.data.layout).num_joints, seen.persons)
+    cost = measure(build_model(found, classes_of(found)), shape).macs / 1e9
+    share = 0.88 if found.model.name == "CTR-GCN" else 0.98  # as published: here means are taken before convolutions
+    assert share * float(stated) - 0.005 <= cost <= float(stated) + 0.005
+    assert int(clips) == found.test.clips
+
+
+def test_every_number_of_this_family_states_its_cost():
+    states = {number: "GMAC" in (config.FOLDER / f"{number}.yaml").read_text() for number in NUMBERS}
+    assert all(stated for number, stated in states.items() if number[0] not in "02")
+
+
+# --- every number, small
 
 
 def tiny(experiment):
@@ -63,26 +143,6 @@ def tiny(experiment):
         "test.batch_size=4",
         f"test.clips={min(experiment.test.clips, 2)}",
     ]
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_every_number_takes_a_step(number):
-    experiment = config.load(number, tiny(EXPERIMENTS[number]))
-    data, seen, train = experiment.data, experiment.input, experiment.train
-    torch.manual_seed(1)
-    network = build_model(experiment, classes_of(experiment))
-    channels, joints = len(data.channel_names), load_layout(data.layout).num_joints
-    shape = (2, len(seen.stream_names), stream_channels(seen.stream_names, channels), seen.frames, joints, seen.persons)
-    logits = network(torch.randn(shape))
-    assert logits.shape == (2, classes_of(experiment))
-    loss = LOSSES[train.loss.name](logits, torch.tensor([0, 1]), **train.loss.model_dump(exclude={"name"}))
-    loss.sum().backward()
-    trainable = {name: each for name, each in network.named_parameters() if each.requires_grad}
-    assert all(each.grad is not None and each.grad.isfinite().all() for each in trainable.values())
-    before = {name: each.clone() for name, each in trainable.items()}
-    build_optimizer(train.optimizer, network).step()
-    assert any(not torch.equal(before[name], each) for name, each in trainable.items())
-    assert build_recipe(experiment, steps_per_epoch=3).evaluates(1)
 
 
 # --- raw files of every form, of 12 made-up clips
@@ -133,13 +193,38 @@ def raw(tmp_path_factory, write_raw):
     write_pickle(folder / "ntu-pyskl.pkl", rng, 25)
     write_ucla(folder / "ucla", rng)
     write_utd(folder / "utd", rng)
-    write_raw(folder / "ntu", 12, frames=12)
+    for setup in (1, 2, 18, 19):  # of ntu60 and of ntu120
+        write_raw(folder / "ntu", 12, frames=12, setup=setup)
     return lambda data: folder / (f"{data.layout}.pkl" if data.form == "annotations" else data.form)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return tmp_path_factory.mktemp("store")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_number_reads_its_form_and_takes_a_step(tmp_path, raw, store, generate, number):
+    experiment = config.load(number, tiny(EXPERIMENTS[number]))
+    good, said = generate(number, store, raw(experiment.data), overrides=tiny(experiment))
+    assert good, said
+    data = open_data(experiment, initializer.Machine(store, tmp_path, device="cpu"), ("train",))
+    batch = next(iter(make_loader(experiment, data, "train", trains=True)))
+    assert list(batch.streams.shape) == [4, *data_shape(experiment, data)]
+
+    train = experiment.train
+    torch.manual_seed(1)
+    network = build_model(experiment, classes_of(experiment))
+    logits = network(batch.streams)
+    assert logits.shape == (4, classes_of(experiment))
+    loss = LOSSES[train.loss.name](logits, batch.labels, **train.loss.model_dump(exclude={"name"}))
+    loss.sum().backward()
+    trainable = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in trainable.values())
+    before = {name: each.clone() for name, each in trainable.items()}
+    build_optimizer(train.optimizer, network).step()
+    assert any(not torch.equal(before[name], each) for name, each in trainable.items())
+    assert build_recipe(experiment, steps_per_epoch=3).evaluates(1)
 
 
 def kind(experiment):
