@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from model.layers import pointwise_conv
+from model.layers import pointwise_conv, reduced
 from model.recognizer import InputShape, PysklRecognizer
 from model.stages import Block, Stage, graph_residual, plan_stages
 from model.temporal_units import TemporalUnit
@@ -73,7 +73,7 @@ class AdaptiveGraphUnit(nn.Module):
 
     def __init__(self, stage: Stage, num_subsets: int) -> None:
         super().__init__()
-        inner = stage.channels // EMBEDDING_REDUCTION
+        inner = reduced(stage.channels, EMBEDDING_REDUCTION)
 
         def convs(channels: int) -> nn.ModuleList:
             return nn.ModuleList(pointwise_conv(stage.in_channels, channels, bias=True) for _ in range(num_subsets))

@@ -124,6 +124,8 @@ class BranchedTemporal(Layer):
     def __init__(self, channels: int, *, stride: int, activated: bool = True) -> None:
         super().__init__()
         self.stride, self.radius = stride, WINDOW // 2 * max(DILATIONS)
+        if channels % BRANCHES:
+            raise ValueError(f"{channels} channels do not divide into {BRANCHES} branches")
         width = channels // BRANCHES
 
         def entry() -> list[nn.Module]:

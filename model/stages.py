@@ -28,7 +28,8 @@ def plan_stages(
 ) -> list[Stage]:
     """Return the blocks of a network: those in `inflate` multiply channels by `ratio`, those in `down` have stride 2.
 
-    Block 1 is left out where the input has `base_channels` already. Raises `ValueError` for a number that is no block.
+    Block 1 is left out where the input has `base_channels` already. Raises `ValueError` for a number that is no block,
+    and for a block without channels.
     """
     wrong = [number for number in (*inflate, *down) if not 2 <= number <= stages]
     if wrong:
@@ -37,6 +38,8 @@ def plan_stages(
     for number in range(2, stages + 1):
         inflations = sum(each <= number for each in inflate)
         wider = int(base_channels * ratio**inflations + 1e-4)  # upstream's rounding
+        if wider < 1:
+            raise ValueError(f"block {number} would have no channels: {base_channels} x {ratio:g}^{inflations}")
         plan.append(Stage(number, channels, wider, 2 if number in down else 1))
         channels = wider
     return plan[1:] if in_channels == base_channels else plan

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from model.layers import Layer, pointwise_conv
+from model.layers import Layer, pointwise_conv, reduced
 
 WINDOW = 9  # frames of the plain temporal convolution
 MULTISCALE_WINDOW = 3  # frames of every branch of the multi-scale one
@@ -80,8 +80,8 @@ def temporal_conv(in_channels: int, channels: int, window: int, *, stride: int, 
 
 
 def divide(channels: int, count: int) -> list[int]:
-    """Return the widths of `count` branches: equal, and the first with the remainder."""
-    width = channels // count
+    """Return the widths of `count` branches: equal, and the first with the remainder; ValueError if one is 0."""
+    width = reduced(channels, count)
     return [channels - width * (count - 1), *[width] * (count - 1)]
 
 

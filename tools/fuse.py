@@ -249,7 +249,8 @@ def _fused_figure(operands: Sequence[Operand], weights: Sequence[float]) -> str:
     if preset is None or len(experiments) < len(operands):
         return "-"
     benchmarks = {(each.data.parts, each.data.benchmark, each.model) for each in experiments}
-    if len(benchmarks) > 1 or len({each.input for each in experiments}) < len(experiments):  # not its streams
+    streams = tuple(each.input.streams for each in experiments)
+    if len(benchmarks) > 1 or streams != config.CHANNEL_STREAMS[: len(streams)]:
         return "-"
     return _figure(experiments[0], preset.replace("-", "_"))
 

@@ -1,6 +1,7 @@
 """Our own checkpoints: tensors and plain containers only, loaded with `weights_only=True`, written atomically.
 
-Keys: `format`, `version`, `model`, `optimizer`, `progress`, `random`, `loader`, `config`, `classes`.
+Keys: `format`, `version`, `model`, `trained` (with a moving average), `optimizer`, `progress`, `random`, `loader`,
+`config`, `classes`, `data`.
 These and everybody else's are read by `utils/checkpoint_import.py`.
 """
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from utils.errors import UserError
 
@@ -13,21 +13,29 @@ OLD_FLAGS = {
     "--test-last --test-best": "training ends with the last and the best epoch evaluated, and reports both",
     "--eval --eval-options": "-e prints top-1, top-5 and mean class accuracy",
     "--test": "-e evaluates, such as: python main.py -c 3001 -e -pp FILE",
-    "--weights --checkpoint -C --load-from --pretrained_params --model_file --params_file": "-pp FILE: the checkpoint",
+    "--weights --checkpoint -C --load-from -p --pretrained_params --model_file --params_file": (
+        "-pp FILE: the checkpoint"
+    ),
     "--dump --save_name --output_path": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
     "--resume-from --auto-resume": "-r goes on with the newest unfinished run, -r RUN with that one",
     "--work-dir": "-w DIR says where the runs are",
     "--cfg-options --options -o --override --dataset_args --model_args --optimizer_args --scheduler_args": (
         "--set KEY=VALUE changes any key of docs/config-reference.md"
     ),
-    "-mt --model_type --optimizer -ls --lr_scheduler --dataset": "--set KEY=VALUE, or the number that has it: -l",
+    "-mt --model_type --optimizer -ls --lr_scheduler -d --dataset": "--set KEY=VALUE, or the number that has it: -l",
     "--launcher --local_rank --local-rank --fleet": "one process needs none; several devices are not supported yet",
     "--gpu-ids --gpu-id --device --use_gpu --use-gpu": "-g DEVICE: a number, or cpu",
     "--diff-seed": "-s SEED or train.seed; one seed for all",
-    "--test_batch_size --batch_size --batch-size": "--set test.batch_size=16, or train.batch_size",
+    "--test_batch_size --batch_size --batch-size -b": "--set test.batch_size=16, or train.batch_size",
     "--average-clips": "the experiment's test section says how clips are averaged: --set KEY=VALUE",
     "--amp --fuse-conv-bn --compile --train_dali --multigrid --gpu-collect --tmpdir -t": "none: leave it out",
+    "-st --static": "none: leave it out; it has no effect there, either",
     "--phase recognition": "none: no action trains, -e evaluates",
+    "--input_file --data_file --label_file -ds --data_shape": "inference is not part of this version yet",
+    "-vc -vs -vf --visualize --visualization --visualization_class --visualization_sample --visualization_frames": (
+        "pictures and a report are not part of this version yet"
+    ),
+    "--preds --coefficients --apply-softmax": "tools.fuse takes runs, numbers and files, and their weights",
     "-dh --delay_hours": "none: sleep 2h; python main.py ...",
 }
 ANSWERS = {flag: answer for flags, answer in OLD_FLAGS.items() for flag in flags.split()}
@@ -39,6 +47,11 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str | None) -> None:
         form = argparse.RawDescriptionHelpFormatter
         super().__init__(prog=prog, description=description, formatter_class=form, allow_abbrev=False)
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Return what a word may mean beside a flag: argparse takes -p for -pp, too, whatever `allow_abbrev` says."""
+        found = super()._get_option_tuples(option_string)
+        return [each for each in found if option_string.startswith(each[1]) and option_string not in ANSWERS]
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage; a flag of other code is answered with ours."""

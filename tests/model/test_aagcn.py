@@ -26,6 +26,11 @@ def test_joint_attention_looks_over_an_odd_number_of_joints(num_joints, window):
     assert unit(torch.zeros(2, 8, 4, num_joints)).shape == (2, 8, 4, num_joints)
 
 
+def test_too_few_channels_to_compare_joints_in_are_refused():
+    with pytest.raises(ValueError, match="3 channels cannot be reduced 4 times"):
+        AttentiveGraphUnit(Stage(2, 3, 3, 1), torch.zeros(3, 25, 25), attention=False)
+
+
 def test_initial_weights_are_as_in_pyskl():
     torch.manual_seed(0)
     network = AAGCN(adjacency=torch.ones(3, 25, 25), num_streams=1, in_channels=3, num_persons=2, num_classes=60)

@@ -58,6 +58,11 @@ def test_initial_weights_are_as_in_pyskl():
     assert (block.tcn1.branches[0][1].weight == 1).all()
 
 
+def test_channels_that_do_not_fill_the_branches_are_refused():
+    with pytest.raises(ValueError, match="6 channels do not divide into 4 branches"):
+        build(base_channels=6)
+
+
 def test_an_unknown_contraction_is_refused():
     with pytest.raises(ValueError, match="contraction is one of pyskl, official, got 'paper'"):
         build(contraction="paper")

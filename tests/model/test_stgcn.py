@@ -114,6 +114,8 @@ def test_initial_weights_are_as_in_pyskl():
         ({"data_bn": "V"}, "data_bn is VC, MVC or none, got 'V'"),
         ({"down": (11,)}, "numbered 2 to 10, got 11"),
         ({"inflate": (1,)}, "numbered 2 to 10, got 1"),
+        ({"base_channels": 5}, "5 channels cannot be reduced 6 times"),
+        ({"ratio": 0.1, "temporal": "unit"}, r"block 8 would have no channels: 64 x 0.1\^2"),
     ],
 )
 def test_options_that_cannot_be_built_are_refused(changes, message):

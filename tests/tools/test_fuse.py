@@ -120,6 +120,9 @@ def test_the_published_fused_figure_stands_beside_ours(run, capsys):
     assert figure(*streams) == "-"  # another fusion
     assert figure(bone, joint) == "-"  # the joint stream's experiment states it, and stands first
     assert figure(joint, joint) == "-"  # the same stream twice
+    assert figure(joint, streams[2]) == figure(joint, streams[3]) == "-"  # motions are no bones
+    mmaction2 = [streams[place] for place in (0, 2, 1, 3)]  # j jm b bm, which these weights do not mean
+    assert figure(*mmaction2, "--weights", "four-stream") == "-"
     assert figure(joint, run("05", 5, number="3006")) == "-"  # bones of other skeletons
 
 

@@ -23,6 +23,10 @@ from utils.errors import UserError
         ("-c 2001 --cfg-options optimizer.lr=0.1", "here: --set KEY=VALUE"),
         ("-c 2001 -o MODEL.lr=0.1", "here: --set KEY=VALUE"),
         ("recognition -c 2001", "no action trains"),
+        ("-c 3041 -p=STGCN_PlusPlus_best.pdparams", "here: -pp FILE"),
+        ("-c 2001 -d ntu-xview", "here: --set KEY=VALUE, or the number that has it"),
+        ("-c 2001 -st", "none: leave it out"),
+        ("-c 2001 -v -vc 3", "pictures and a report are not part of this version"),
     ],
 )
 def test_an_old_flag_is_answered_with_ours(arguments, answer):
@@ -31,6 +35,22 @@ def test_an_old_flag_is_answered_with_ours(arguments, answer):
     assert answer in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert "docs/coming-from.md" in str(refusal.value)
+
+
+@pytest.mark.parametrize("word", ["-p", "-d", "-x", "-n", "--pretrained"])
+def test_flags_cannot_be_abbreviated(word):
+    with pytest.raises(UserError, match=r"other code's|unrecognized arguments"):
+        main.build_parser().parse_args(["-c", "2001", word])
+    assert main.build_parser().parse_args(["-c2001", "-s7"]).seed == 7
+
+
+def test_every_flag_on_the_pages_of_pyskl_and_paddlevideo_is_ours_or_answered(shared):
+    pages = "".join(path.read_text("utf-8") for path in (shared / "seeds").glob("00[01]*"))
+    blocks = re.findall(r"^```(?:bash|shell)\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
+    theirs = {flag for block in blocks for flag in re.findall(r"\s(--?[a-z][\w-]*)", re.sub(r"^#.*", "", block))}
+    ours = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    assert {"--test-best", "--input_file", "-p", "-o"} <= theirs
+    assert theirs - {"-u", "-r", "-s"} <= ours | ANSWERS.keys()  # of python, pip and ln
 
 
 def test_an_old_flag_on_the_command_line_is_one_line_and_exit_code_2(capsys):
