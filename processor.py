@@ -24,7 +24,7 @@ from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.logs import duration, share
 from utils.metrics import Scores, score
-from utils.run_folder import SCORES, VALIDATION_SCORES, RunFolder
+from utils.run_folder import LAST_SCORES, SCORES, VALIDATION_SCORES, RunFolder
 
 LOOK_EVERY = 20  # steps between two looks at the losses on a GPU, where each look waits for the device
 TEST = "test"  # `eval` with all test clips of each clip, where there are several
@@ -417,6 +417,8 @@ def _evaluate_epoch(run: TrainingRun) -> Evaluation:
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
         checkpoint.save(run.folder.best, _content(run))
         evaluation.save(run.folder, VALIDATION_SCORES if run.chosen_on == "validation" else SCORES)
+    if run.chosen_on == "eval" and progress.epoch + 1 == recipe.epochs:
+        evaluation.save(run.folder, LAST_SCORES)
     _log_best(run)
     return evaluation
 
@@ -434,15 +436,14 @@ def _conclude(run: TrainingRun) -> None:
 
 
 def _evaluate_best_and_last(run: TrainingRun) -> None:
-    """Evaluate both on eval; the scores that are kept are the best's, the model keeps the last epoch's weights."""
-    for name, path in (("best", run.folder.best), ("last", run.folder.last)):
+    """Evaluate both on eval and keep their scores; the model keeps the last epoch's weights."""
+    for name, path, scores in (("best", run.folder.best, SCORES), ("last", run.folder.last, LAST_SCORES)):
         run.log.info(f"Evaluating the {name} epoch on eval ...")
         run.scored.load_state_dict(read_own(path)["model"], strict=True)
         evaluation = evaluate(run, TEST if TEST in run.batches else "eval")
         figures = evaluation.scores.figures()
         run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": figures})
-        if name == "best":
-            evaluation.save(run.folder)
+        evaluation.save(run.folder, scores)
 
 
 def _epoch_line(run: TrainingRun, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -39,7 +39,11 @@ def trained(machine, load):
 
 def test_a_run_folder_is_complete(trained):
     names = {path.name.split(".")[0] for path in trained.folder.path.iterdir()}
-    assert names == {"config", "environment", "log", "metrics", "events", "last", "best", "scores"}
+    about = {"config", "environment", "log", "metrics", "events"}
+    assert names == about | {"last", "best", "scores", "scores_last"}
+    with np.load(trained.folder.path / "scores_last.npz") as last:
+        accuracy = (last["logits"].argmax(axis=1) == last["labels"]).mean()
+    assert accuracy == trained.folder.metrics()[-1]["eval"]["top1"]
     again = config.load(str(trained.folder.path / "config.yaml"))
     assert again.number == "2001"
     assert again.train.epochs == 3
@@ -367,9 +371,8 @@ def test_best_and_last_are_scored_with_the_test_protocol_at_the_end(machine, loa
         assert again.batches["eval"].pipeline.clips == 3
         found = processor.evaluate(again, "eval")
         assert line["eval"] == found.scores.figures()
-        if name == "best":
-            with np.load(run.folder.path / "scores.npz") as stored:
-                assert np.array_equal(stored["logits"], found.columns["logits"])
+        with np.load(run.folder.path / {"best": "scores.npz", "last": "scores_last.npz"}[name]) as stored:
+            assert np.array_equal(stored["logits"], found.columns["logits"])
 
 
 def test_scores_on_held_out_clips_are_kept_and_are_of_training_clips(machine, load):

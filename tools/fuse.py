@@ -21,11 +21,12 @@ from utils.errors import UserError
 from utils.fusion import ClipScores, fuse, join, search_weights
 from utils.metrics import Scores, score
 from utils.outputs import read_probabilities, read_scores, score_writer, softmax
-from utils.run_folder import SCORES, VALIDATION_SCORES, eval_figures, runs
+from utils.run_folder import LAST_SCORES, SCORES, VALIDATION_SCORES, eval_figures, runs
 from utils.tables import table
 
 PRESETS: dict[str, tuple[float, ...]] = {"two-stream": (1, 1), "four-stream": (2, 2, 1, 1)}  # j b; j b jm bm
 HEADER = ("operand", "weight", "top-1", "top-5", "mean class", "PYSKL's mean class", "published top-1")
+WHEN = {SCORES: "once it was evaluated", LAST_SCORES: "at the end of its training"}
 SMALLEST = np.finfo(np.float32).tiny  # log of 0 is no number
 
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("operands", nargs="+", metavar="RUN|NUMBER|FILE")
     presets = "one per operand; two-stream: 1 1, four-stream: 2 2 1 1, in the order j b jm bm (all 1)"
     add("--weights", nargs="+", metavar="W", help=presets)
+    add("--last", action="store_true", help="take the runs' last epochs, not the epochs that were best")
     add("--intersect", action="store_true", help="fuse the clips that are in all operands, and say how many")
     names = "clips of the .pkl operands, in their order: RUN, NUMBER, .npz, or a text of `name label` lines"
     add("--names", metavar="FILE", help=names)
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     write = score_writer(options.out) if options.out else None  # a name that cannot be written is known first
     work_dir = config.work_folder(options.work_dir)
-    operands = [_find(each, work_dir) for each in options.operands]
+    scores = LAST_SCORES if options.last else SCORES
+    operands = [_find(each, work_dir, scores) for each in options.operands]
     named = _named(options.names, work_dir) if options.names else None
     read = [_read(each.file, named) for each in operands]
     joined = join(read, intersect=options.intersect)
@@ -80,17 +83,17 @@ def _main(options: argparse.Namespace) -> int:
 # --- operands
 
 
-def _find(text: str, work_dir: Path) -> Operand:
-    """Return what `text` names, and say which run stands for a number."""
+def _find(text: str, work_dir: Path, scores: str = SCORES) -> Operand:
+    """Return what `text` names, with its file `scores` if it is a run; say which run stands for a number."""
     path = Path(text)
     if text in config.numbers():
-        found = _newest(config.load(text), work_dir)
-        print(f"{text}: {found.run}, the newest run that was evaluated")
+        found = _newest(config.load(text), work_dir, scores)
+        print(f"{text}: {found.run}, the newest run with scores")
         return found
     if path.is_dir():
-        if not (path / SCORES).is_file():
-            raise UserError(f"{path}: holds no {SCORES}; a run has it once it was evaluated")
-        return Operand(path / SCORES, _config_of(path), path)
+        if not (path / scores).is_file():
+            raise UserError(f"{path}: holds no {scores}; a run has it {WHEN[scores]}")
+        return Operand(path / scores, _config_of(path), path)
     if path.suffix in (".npz", ".pkl") and path.is_file():
         return Operand(path)
     raise UserError(
@@ -98,16 +101,16 @@ def _find(text: str, work_dir: Path) -> Operand:
     )
 
 
-def _newest(experiment: Config, work_dir: Path) -> Operand:
+def _newest(experiment: Config, work_dir: Path, scores: str) -> Operand:
     """Return an experiment's newest run, not its best: choosing among runs by what they get on eval is no result."""
     found = [run.path for run in runs(work_dir / experiment.title) if eval_figures(run)]
-    found = [path for path in found if (path / SCORES).is_file()]
+    found = [path for path in found if (path / scores).is_file()]
     if not found:
         where = work_dir / experiment.title
         raise UserError(
-            f"{experiment.number}: no evaluated run in {where}; `python main.py -c {experiment.number}` trains"
+            f"{experiment.number}: no run with {scores} in {where}; `python main.py -c {experiment.number}` trains"
         )
-    return Operand(found[-1] / SCORES, experiment, found[-1])
+    return Operand(found[-1] / scores, experiment, found[-1])
 
 
 def _config_of(run: Path) -> Config | None:

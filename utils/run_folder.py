@@ -16,6 +16,7 @@ from utils.errors import UserError
 from utils.files import disk_errors, lock, write_atomic, write_json
 
 BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
+LAST_SCORES = "scores_last.npz"  # of the last epoch; SCORES are the best one's
 VALIDATION_SCORES = "scores_validation.npz"  # of held-out training clips: what weights of a fusion are fitted on
 EVALUATION = "_eval"  # ends the name of a folder that holds an evaluation only
 

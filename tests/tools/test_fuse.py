@@ -43,6 +43,7 @@ def run(tmp_path, write):
         experiment = config.load(number)
         folder = tmp_path / "workdir" / experiment.title / f"2026-11-20_14-03-{stamp}_s1"
         write(str(folder / "scores.npz"), seed)
+        write(str(folder / "scores_last.npz"), seed + 100)
         (folder / "config.yaml").write_text(experiment.to_yaml())
         line = {"epoch": 1, "eval": {"top1": 0.5, "top5": 0.9}}
         (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
@@ -97,7 +98,7 @@ def test_a_run_folder_and_a_number_are_operands(run, tmp_path, capsys):
     run("01", 1)
     newest = run("02", 2)
     lines = said(capsys, "2001", newest, "--work_dir", tmp_path / "workdir")
-    assert lines[0] == f"2001: {newest}, the newest run that was evaluated"
+    assert lines[0] == f"2001: {newest}, the newest run with scores"
     assert lines[2].startswith(str(newest)) and lines[2].endswith("90.2 (Song et al. 2022)")
 
 
@@ -184,7 +185,7 @@ def test_weights_are_never_searched_on_evaluated_clips(run, write, capsys):
         (["--weights", "much", "little"], "give a number per operand, or one of two-stream, four-stream"),
         (["--out", "fused.csv"], "must end in"),
         (["nonsense"], "nonsense: neither a number"),
-        (["2002"], "2002: no evaluated run in"),
+        (["2002"], "2002: no run with scores.npz in"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_remedy(write, tmp_path, capsys, arguments, reason):
@@ -193,7 +194,20 @@ def test_a_mistake_is_one_line_with_the_remedy(write, tmp_path, capsys, argument
 
 
 def test_a_folder_without_scores_is_refused(tmp_path, capsys):
-    assert "holds no scores.npz" in said(capsys, tmp_path, code=2)[0]
+    assert "holds no scores.npz; a run has it once it was evaluated" in said(capsys, tmp_path, code=2)[0]
+    last = said(capsys, tmp_path, "--last", code=2)
+    assert "holds no scores_last.npz; a run has it at the end of its training" in last[0]
+
+
+def test_last_epochs_are_fused_where_asked_for(run, write, tmp_path, capsys):
+    runs = [run(stamp, seed) for stamp, seed in (("10", 1), ("20", 2))]
+    for option, seeds in ([], (1, 2)), (["--last"], (101, 102)):
+        found = said(capsys, *runs, *option)[-1]
+        expected = said(capsys, *(write(f"{seed}.npz", seed) for seed in seeds))[-1]
+        assert found.split() == expected.split()  # columns are as wide as what is in them
+    named = said(capsys, "2001", "--last", "-w", tmp_path / "workdir")
+    assert "20_s1" in named[0]
+    assert named[-1].split()[2:] == said(capsys, write("only.npz", 102))[-1].split()[2:]
 
 
 def test_a_pickle_with_code_in_it_is_refused(write, tmp_path, capsys):
