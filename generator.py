@@ -102,6 +102,8 @@ class Order:
 def generate_experiment(config: Config, request: Request) -> bool:
     """Make all parts that an experiment reads; return whether few enough sources were refused."""
     data = config.data
+    if data.form != "ntu" and (request.padded or request.from_padded):
+        raise UserError(f"data.form {data.form}: older code has padded arrays of NTU's raw skeletons only (-c 2001)")
     manifests = [generate(_order(config, part, request)) for part in data.parts]
     if request.from_padded or request.padded:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]

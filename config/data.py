@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from config.section import Probability, Section
 
@@ -17,6 +17,13 @@ Variant = Literal[
 ]
 NtuLayout = Literal["ntu", "ntu-stgcn", "ntu-pyskl"]  # the same joints, other conventions of edges and centre
 CHANNEL_NAMES = {"xyz": ("x", "y", "z"), "xy": ("x", "y"), "xys": ("x", "y", "score")}
+CHANNELS_OF: dict[str, tuple[Channels, ...]] = {  # that a variant is made of, where not any
+    "transformed": ("xyz",),
+    "prenormalized": ("xyz",),
+    "prenormalized-2d": ("xys", "xy"),
+    "prenormalized-2d-0.3": ("xys",),
+    "prenormalized-2d-auto": ("xys",),
+}
 
 
 class HoldOut(Section):
@@ -44,6 +51,15 @@ class DataSection(Section):
         if len(set(value)) != len(value):
             raise ValueError(f"parts must differ, got {', '.join(value)}")
         return value
+
+    @model_validator(mode="after")
+    def _variant_fits_channels(self) -> "DataSection":
+        needed = CHANNELS_OF.get(self.variant, tuple(CHANNEL_NAMES))
+        if self.channel_names not in [CHANNEL_NAMES[each] for each in needed]:
+            raise ValueError(
+                f"variant {self.variant} needs channels {' or '.join(needed)}, not {' '.join(self.channel_names)}"
+            )
+        return self
 
     @property
     def label(self) -> str:

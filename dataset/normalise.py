@@ -101,7 +101,7 @@ def prenormalize_2d(
     """Scale pixels to -1 ... 1, the frame's edges: (M, T, V, 3) with the score last -> the same.
 
     Args:
-        joints: x and y in pixels, and the score, which is kept.
+        joints: x and y in pixels, and the score, which is kept; without a score (M, T, V, 2) where none is looked at.
         frame_size: height and width; None is upstream's default, 1080 and 1920.
         version: "pyskl-0.1", which made the published weights, as do mmaction2 and PaddleVideo: in the type of
             `joints`, and every missing joint (0, 0) becomes (-1, -1). "pyskl-0.3", PYSKL since February 2023: in
@@ -114,7 +114,8 @@ def prenormalize_2d(
     if threshold is None:
         threshold = -1.0 if version == "pyskl-0.1" else LEAST_SCORE
     wide = joints.astype(joints.dtype if version == "pyskl-0.1" else np.float32)  # a copy
-    places, low = wide[..., :2], wide[..., 2] <= threshold
+    places = wide[..., :2]
+    low = wide[..., 2] <= threshold if threshold >= 0 else np.zeros(wide.shape[:-1], bool)
     middle, half = _frame_box(frame_size or DEFAULT_FRAME_SIZE)
     if version == "auto":
         middle, half = _own_box(places[~low], (middle, half))

@@ -64,10 +64,19 @@ def _read_classes(file: str, first: int | None = None) -> tuple[str, ...]:
 
 
 def benchmark_of(name: str, parts: Sequence[Part]) -> Benchmark:
-    """Return the benchmark `name`; "own" is the parts' own: the split and the classes that they state."""
+    """Return the benchmark `name`; "own" is the parts' own: the split and the classes that they state.
+
+    Raises `UserError` if the parts' own classes differ: one number would stand for two of them.
+    """
     if name != OWN:
         return load_benchmark(name)
     classes = tuple(parts[0].manifest["classes"])
+    for part in parts:
+        if other := set(part.manifest["classes"]) ^ set(classes):
+            raise UserError(
+                f"{part.path}: other classes than {parts[0].path} has, such as {min(other)}; parts of one experiment "
+                "have the same: make one part of all clips (several --raw)"
+            )
     return Benchmark(OWN, None, frozenset(), OWN, classes, {}, "the data's own split and classes")
 
 

@@ -84,6 +84,7 @@ class AnnotationReader:
             sources += [Source(name, path, size, item) for item, name in enumerate(held.names)]
             lists |= dict.fromkeys(held.lists)
             absent += sorted(set().union(*held.lists.values()).difference(held.names))
+            del held  # before the next file is read
         refuse_twins(sources)
         return Scan(sources, {ABSENT: absent} if absent else {}, tuple(lists))
 

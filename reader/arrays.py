@@ -60,13 +60,15 @@ class ArraysReader:
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the rows of x_train, then of x_test, in the one file `roots`, or the clips of the one folder.
 
-        One of the two may be absent. Raises `UserError` if a file is damaged, or arrays are not of the form.
+        One of the two may be absent. Raises `UserError` if a file is damaged, or arrays are not of the form or variant.
         """
         path = roots[0]
         if len(roots) > 1:
             raise UserError(f"{roots[1]}: one file or folder holds all splits; give only {path} or it (--raw)")
         if path.is_dir():
             return self._padded.scan(roots, part)
+        if self.variant != "original":
+            raise UserError(f"{path}: an .npz holds original clips, no {self.variant} ones; set data.variant: original")
         with _refusing(path), zipfile.ZipFile(path) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
         size, sources = path.stat().st_size, []

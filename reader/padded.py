@@ -23,6 +23,7 @@ FILES = {  # of a split; the first that is there counts
     "train": ("train_data.npy", "train_data_joint.npy"),
     "eval": ("eval_data.npy", "val_data.npy", "val_data_joint.npy"),
 }
+HELD = ("original", "transformed")
 CENTRE = 1  # the joint of person 0 that is the origin of a transformed clip
 
 
@@ -42,6 +43,10 @@ class PaddedReader:
     form: str = "padded"
     persons: int = 2
     parallel: bool = True
+
+    def __post_init__(self) -> None:
+        if self.variant not in HELD:
+            raise UserError(f"data.variant {self.variant}: padded arrays hold {' or '.join(HELD)} clips; name that one")
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -255,6 +255,20 @@ def test_a_wrong_value_is_named_with_file_and_key(write, text, expected):
 
 
 @pytest.mark.parametrize(
+    ("variant", "channels", "wanted"),
+    [
+        ("prenormalized-2d", "xyz", "xys or xy"),
+        ("prenormalized-2d-0.3", "xy", "xys"),
+        ("prenormalized", "xys", "xyz"),
+        ("transformed", "xy", "xyz"),
+    ],
+)
+def test_a_variant_that_needs_other_channels_is_refused(variant, channels, wanted):
+    own = f"data={{form: own, parts: [mine], layout: coco-17, channels: {channels}, variant: {variant}}}"
+    assert f"variant {variant} needs channels {wanted}, not {' '.join(channels)[:3]}" in message("3005", own)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("extends: base/efficientgcn.yaml\nmodel: {size: B0}\n", "9001.yaml: missing key 'data.parts' (and 1 more)"),

@@ -458,6 +458,29 @@ def test_a_wrong_order_gives_one_line(tmp_path, raw, command, arguments, message
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("number", "overrides", "request_", "message"),
+    [
+        (
+            "3001",
+            [],
+            {"padded": True},
+            "data.form annotations: older code has padded arrays of NTU's raw skeletons only",
+        ),
+        ("3001", [], {"from_padded": Path("x")}, "data.form annotations: older code"),
+        (
+            "2001",
+            ["data.variant=prenormalized"],
+            {"from_padded": Path("x")},
+            "padded arrays hold original or transformed",
+        ),
+    ],
+)
+def test_padded_arrays_are_not_taken_for_what_they_are_not(tmp_path, generate, number, overrides, request_, message):
+    with pytest.raises(UserError, match=message):
+        generate(number, tmp_path, tmp_path, overrides=overrides, **request_)
+
+
 def test_a_wrong_raw_folder_does_not_cost_the_part_that_force_would_replace(tmp_path, write_raw, generate, tree):
     generate("2001", tmp_path / "store", write_raw(tmp_path / "raw", 5))
     before = tree(tmp_path / "store")

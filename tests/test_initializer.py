@@ -329,7 +329,7 @@ def test_a_part_of_other_joints_is_refused_naming_both_and_the_remedy(machine, g
         UserError, match="ntu60: layout ntu, but the experiment needs coco-17; .* anew: python main.py -c N -gd --force"
     ):
         open_data(config.load("3005", [COCO]), machine)
-    wrong = ["data.parts=[ntu60-hrnet]", "data.variant=prenormalized-2d"]  # 17 joints in an experiment on 25
+    wrong = ["data.parts=[ntu60-hrnet]", "data.variant=original"]  # 17 joints in an experiment on 25
     with pytest.raises(
         UserError, match="ntu60-hrnet: layout coco-17, but the experiment needs ntu-pyskl; take"
     ) as error:
@@ -339,7 +339,7 @@ def test_a_part_of_other_joints_is_refused_naming_both_and_the_remedy(machine, g
 
 def test_a_part_of_other_channels_is_refused(graphs):
     with pytest.raises(UserError, match="ntu60-hrnet: joints of x, y, score, but the experiment needs x, y, z; take"):
-        open_data(config.load("3005", ["data.channels=xyz"]), graphs)
+        open_data(config.load("3005", ["data.channels=xyz", "data.variant=original"]), graphs)
 
 
 def test_paddles_st_gcn_pp_is_evaluated_under_3041_with_the_layouts_adjacency(graphs, shared, tmp_path):

@@ -24,7 +24,7 @@ from tools.own.inspection import Findings, inspect, report
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
 
-BATCH, STEPS = 16, 400  # steps of training: enough for a small network, and about a minute on a CPU
+BATCH, STEPS = 16, 200  # steps of training: enough for a small network, and about a minute on a CPU
 EPOCHS = range(15, 101)
 FRAMES = range(16, 65)
 CHECK = "CHECK by hand:"
@@ -41,7 +41,12 @@ data:
   persons: {persons}
   variant: original
   split: {split}
-input: {{streams: j+b, frames: {frames}, sampling: {{name: spread}}, persons: {persons}}}
+input:
+  streams: j+b+jm
+  frames: {frames}
+  sampling: {{name: spread}}
+  persons: {persons}
+  augment: {augment}
 model: {{base_channels: 32, stages: 6, inflate: [3, 5], down: [3, 5], drop_prob: 0.1}}
 train:
   epochs: {epochs}
@@ -102,11 +107,22 @@ def config_text(findings: Findings, skeleton: Skeleton, part: str) -> str:
         channels={"score": "xys"}.get(findings.channels[-1], "".join(findings.channels)),
         persons=findings.persons,
         split=split,
+        augment=json.dumps(choose_augmentations(findings)),
         frames=_within(FRAMES, 8 * round(float(np.median(findings.frames)) / 8)),
         epochs=epochs,
         batch=batch,
         warmup=max(1, epochs // 10),
     )
+
+
+def choose_augmentations(findings: Findings) -> list[dict[str, object]]:
+    """Return what differs from take to take: how one faces (turns about the upright), how large one is, and where."""
+    shift = float(f"{findings.size / 2:.2g}") or 1.0  # half a person; 0: a lone joint
+    moves: list[dict[str, object]] = [{"name": "scale", "share": 0.1}, {"name": "shift", "distance": shift}]
+    if findings.spatial == 3:
+        degrees = [30.0 * (axis == findings.upright) for axis in "xyz"]
+        moves.insert(0, {"name": "rotate_axes", "degrees": degrees})
+    return moves
 
 
 def _within(limits: range, value: int) -> int:
@@ -116,7 +132,9 @@ def _within(limits: range, value: int) -> int:
 def choose_split(findings: Findings) -> tuple[str, str]:
     """Return the split as yaml and in words: the table's own, else whole subjects, else whole files."""
     if trains := findings.train_values():
-        return f"{{column: split, train: {json.dumps(trains)}}}", f"by the table's column split: {trains[0]} trains"
+        others = ", ".join(str(value) for value in findings.values("split") if value not in trains)
+        words = f"by the table's column split: {', '.join(map(str, trains))} trains, {others} evaluates"
+        return f"{{column: split, train: {json.dumps(trains)}}}", words
     if len(findings.values("subject")) > 1:
         return "{group: subject, share: 0.25, seed: 1}", "a quarter of the subjects evaluates"
     return "{share: 0.25, seed: 1}", (

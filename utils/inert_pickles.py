@@ -5,6 +5,7 @@ the file. Here nothing of the file is imported or called but the functions in `T
 """
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -56,5 +57,12 @@ class InertPickle:
 
 
 def load_inert(path: Path) -> Any:
-    """Return what torch saved in `path`, with a `Stub` for every object of another kind; raises what torch raises."""
+    """Return what torch saved in `path`, with a `Stub` for every object of another kind; raises what torch raises.
+
+    Raises `pickle.UnpicklingError` for a TorchScript archive, of which torch would run the code.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("constants.pkl") for name in archive.namelist()):
+                raise pickle.UnpicklingError("a TorchScript archive, which holds code")
     return torch.load(path, map_location="cpu", pickle_module=InertPickle, weights_only=False)

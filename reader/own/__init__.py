@@ -6,6 +6,7 @@ other clip to the other side. docs/forms/own.md says what must lie where.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,13 @@ class OwnReader:
             raise ReadError(source.path, None, reason)
         if not joints[:, start:end].any():
             raise ReadError(source.path, None, f"nobody is in frames {start} to {end} ({source.name}); mend the table")
-        columns = {**dict(source.columns), "source": str(source.path)}
+        persons = int(np.flatnonzero(joints[:, start:end].any(axis=(1, 2, 3)))[-1]) + 1
+        columns = {**dict(source.columns), "persons": persons, "source": str(source.path)}
         yield Recording(source.name, joints[:, start:end], source.label, columns, {SPLIT: source.split})
 
     def _open(self, path: Path) -> np.ndarray:
         skeleton = Skeleton(self.layout, self.joints, self.channels, self.persons)
-        return fit(path, open_clip(path), skeleton)
+        return _opened(path, path.stat().st_mtime_ns if path.exists() else 0, skeleton)
 
     def _refuse_misfit(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -150,6 +152,13 @@ class OwnReader:
             absent = [name for label, name in enumerate(classes) if (label, side) not in sides]
             if absent:
                 listing.skipped[words] = absent
+
+
+@lru_cache(maxsize=1)  # the windows of a file follow one another
+def _opened(path: Path, _: int, skeleton: Skeleton) -> np.ndarray:
+    joints = fit(path, open_clip(path), skeleton)
+    joints.flags.writeable = False
+    return joints
 
 
 def _values(rows: Sequence[Row], column: str, key: str) -> list[Value]:

@@ -20,6 +20,7 @@ TABLES = (".csv", ".tsv")
 COLUMN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 INTEGER = re.compile(r"-?\d{1,18}")
 TAKEN = ("file", "label", "start", "end")  # columns that say where a clip is and what, not more of it
+OURS = ("persons", "source")  # columns that the reader fills itself
 FRAME_SIZE = ("height", "width")  # of the picture, in pixels, which a variant may need
 FORMS = f"<class>/<clip>.{{{','.join(suffix[1:] for suffix in SUFFIXES)}}}"
 
@@ -168,8 +169,9 @@ def _check_header(path: Path, header: list[str]) -> None:
     for name, count in Counter(header).items():
         if count > 1:
             raise ReadError(path, 1, f"more than one column is called {name or 'nothing'}; name each once")
-        if not COLUMN.fullmatch(name) or name == "source":
-            raise ReadError(path, 1, f"column '{name}': rename it; letters, digits and _.- are allowed, source is not")
+        if not COLUMN.fullmatch(name) or name in OURS:
+            allowed = f"letters, digits and _.- are allowed, {' and '.join(OURS)} are not"
+            raise ReadError(path, 1, f"column '{name}': rename it; {allowed}")
 
 
 @dataclass(frozen=True)

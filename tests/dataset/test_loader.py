@@ -524,3 +524,43 @@ def golden_clip(golden, case):
         "keypoint_score": golden[f"{case}/raw_score"],
         "img_shape": (height, width),
     }
+
+
+NTU60_ARRAYS = "data={form: arrays, parts: [ntu60-arrays], benchmark: ntu-xsub, variant: original}"
+GYM = (
+    "data={form: annotations, parts: [gym], benchmark: gym, layout: coco-17, channels: xys, variant: prenormalized-2d}"
+)
+
+
+def write_npz(path, count):
+    """Write CTR-GCN's file of `count` clips of three frames a split."""
+    joints = np.random.default_rng(0).normal(size=(2, count, 3, 150)).astype(np.float32)
+    labels = np.eye(60)[:count]
+    np.savez(path, x_train=joints[0], y_train=labels, x_test=joints[1], y_test=labels)
+
+
+def write_gym(path, count):
+    """Write PYSKL's file of `count` clips of three frames a split, whose lists have no name."""
+    rng, splits = np.random.default_rng(0), {each: [f"{each}{n}" for n in range(count)] for each in ("train", "val")}
+    items = [
+        {"frame_dir": name, "label": n, "total_frames": 3, "keypoint": rng.random((1, 3, 17, 2)).astype(np.float16)}
+        | {"keypoint_score": np.ones((1, 3, 17), np.float16)}
+        for names in splits.values()
+        for n, name in enumerate(names)
+    ]
+    path.write_bytes(pickle.dumps({"split": splits, "annotations": items}))
+
+
+@pytest.mark.parametrize(
+    ("number", "write", "data", "joints"), [("5001", write_npz, NTU60_ARRAYS, 25), ("3005", write_gym, GYM, 17)]
+)
+def test_forms_without_a_number_go_the_whole_way(tmp_path, generate, number, write, data, joints):
+    write(tmp_path / "raw.npz", 4)
+    good, _ = generate(number, tmp_path / "store", tmp_path / "raw.npz", overrides=[data])
+    assert good
+    for split in ("train", "eval"):
+        clips, batch = first_batch(tmp_path / "store", number, split, data)
+        assert len(clips) == 4
+        assert batch.labels.tolist() == [0, 1, 2, 3]
+        assert batch.streams.shape == (4, 1, 3, 100, joints, 2)
+        assert batch.streams.isfinite().all()

@@ -18,8 +18,8 @@ NTU = ["ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120"]
 def part(tmp_path):
     """Makes a part of clips with the given columns, whose source states a split where `splits` are given."""
 
-    def make(splits=None, split_list=None, **columns):
-        path = tmp_path / "part"
+    def make(splits=None, split_list=None, name="part", **columns):
+        path = tmp_path / name
         with PartWriter(path, {"split_lists": [split_list] if split_list else []}, {"original": {}}) as writer:
             for n, values in enumerate(zip(*columns.values(), strict=True)):
                 about = {
@@ -203,3 +203,12 @@ def test_the_benchmark_of_own_data_is_what_its_part_states(part):
     assert benchmark.classes == ("wave", "clap")
     assert [select(clips, benchmark, split).tolist() for split in ("train", "eval")] == [[0], [1]]
     assert benchmark_of("ntu-xsub", [clips]) is load_benchmark("ntu-xsub")
+
+
+def test_parts_of_own_data_that_number_other_classes_are_refused(part):
+    one, two = (part(["train"], OWN, name=name, subject=[1]) for name in ("one", "two"))
+    one.manifest["classes"], two.manifest["classes"] = ["clap", "wave"], ["bow", "clap"]
+    with pytest.raises(UserError, match="two: other classes than .*one has, such as bow; parts of one experiment"):
+        benchmark_of(OWN, [one, two])
+    two.manifest["classes"] = ["clap", "wave"]
+    assert benchmark_of(OWN, [one, two]).classes == ("clap", "wave")

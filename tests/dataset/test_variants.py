@@ -209,6 +209,14 @@ def test_prenormalized_equals_the_original_and_packs_into_the_frames_that_are_ke
     assert pack(found).frames == golden["ntu3d/swap_fp16/prenorm_total_frames"]
 
 
+def test_pixels_without_a_score_are_scaled_too():
+    joints = np.random.default_rng(0).uniform(0, 100, (1, 4, 17, 3)).astype(np.float32)
+    about = ClipFacts(load_layout("coco-17"), (100, 200))
+    with_score, _ = VARIANTS["prenormalized-2d"].apply(joints, about)
+    without, _ = VARIANTS["prenormalized-2d"].apply(joints[..., :2], about)
+    assert np.array_equal(without, with_score[..., :2])
+
+
 def test_2d_variants_scale_to_the_frame_that_the_source_states():
     pixels = np.array([[[[320, 240, 0.9], [0, 0, 0]]]], np.float16)  # (1, 1, 2, 3)
     about = ClipFacts(load_layout("kinetics-18"), frame_size=(480, 640))

@@ -1,7 +1,9 @@
 """Annotation pickles: what is taken from them exactly, and what is refused in one line."""
 
+import gc
 import os
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -188,12 +190,20 @@ def test_a_folder_stands_for_the_file_of_the_part(save_set):
     assert len(AnnotationReader().scan([folder], "ntu60-hrnet").sources) == 3
 
 
+class List(list):
+    """A list that can be watched."""
+
+
 def test_one_file_is_held_at_a_time(save, monkeypatch):
-    loaded = []
+    loaded, last = [], [lambda: None]
 
     def load(path, **how):
+        gc.collect()
+        assert last[0]() is None  # the file before is out of memory
         loaded.append(path.name)
-        return load_pickle(path, **how)
+        content = List(load_pickle(path, **how))
+        last[0] = weakref.ref(content)
+        return content
 
     monkeypatch.setattr("reader.annotations.load_pickle", load)
     files = [save(items()[:2], "a_train.pkl"), save(items()[2:], "a_val.pkl")]

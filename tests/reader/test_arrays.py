@@ -181,6 +181,11 @@ def test_a_missing_file_is_named(tmp_path):
         ArraysReader().scan([tmp_path / "a.npz"], "part")
 
 
+def test_an_npz_is_not_taken_for_another_variant(save):
+    with pytest.raises(UserError, match="an .npz holds original clips, no transformed ones; set data.variant"):
+        read(save(), variant="transformed")
+
+
 def test_two_places_are_refused(tmp_path):
     with pytest.raises(UserError, match="b.npz: one file or folder holds all splits; give only .*a.npz or it"):
         ArraysReader().scan([tmp_path / "a.npz", tmp_path / "b.npz"], "part")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reader.own import OwnReader
+from reader.own.files import open_clip
 from reader.own.grouping import split_groups
 from utils.errors import UserError
 from utils.recording import ReadError
@@ -61,7 +62,7 @@ def test_a_folder_of_classes(folder):
     assert scan.classes == ("bow", "wave")
     assert list(clips) == [f"{name}_{k}" for name in scan.classes for k in range(4)]
     assert [clip.label for clip in clips.values()] == [0] * 4 + [1] * 4
-    assert clips["wave_2"].columns == {"source": str(folder / "wave/2.npy")}
+    assert clips["wave_2"].columns == {"persons": 1, "source": str(folder / "wave/2.npy")}
     assert {clip.splits["own"] for clip in clips.values()} == {"train", "eval"}
     assert scan.split_lists == ("own",)
     assert scan.skipped == {
@@ -96,6 +97,29 @@ def test_windows_of_a_file_stay_together_and_a_changed_table_is_noticed(folder):
     assert len(sides) == 4
     path.write_text(path.read_text().replace("0,2", "0,3", 1))
     assert read(path)[1].sources[0].key() != scan.sources[0].key()
+
+
+def test_a_file_is_opened_once_for_all_its_windows(folder, monkeypatch):
+    opened = []
+
+    def open_once(path):
+        opened.append(path.name)
+        return open_clip(path)
+
+    monkeypatch.setattr("reader.own.open_clip", open_once)
+    table(
+        folder, "\n".join(["file,label,start,end", *(f"wave/{k}.npy,{t},{t},{t + 2}" for k in (2, 3) for t in (0, 2))])
+    )
+    assert len(read(folder)[0]) == 4
+    assert opened == ["2.npy", "3.npy"]
+
+
+def test_the_persons_that_a_window_has_are_said(folder):
+    both = np.stack([CLIP, CLIP])
+    both[1, 2:] = 0  # the second one leaves
+    np.save(folder / "wave/0.npy", both)
+    table(folder, "file,label,start,end\nwave/0.npy,a,0,2\nwave/0.npy,a,2,5\nwave/1.npy,b,,\nwave/2.npy,b,,\n")
+    assert [clip.columns["persons"] for clip in read(folder, persons=2)[0].values()] == [2, 1, 1, 1]
 
 
 def test_reader_and_sources_travel_to_a_worker_process(folder):
@@ -144,6 +168,7 @@ def test_empty_classes_twins_and_tables_that_are_not_right_are_refused(folder):
         ("file,class\nwave/0.npy,wave\n", "line 1: no column label; the first line names the columns"),
         ("file,label,file\nwave/0.npy,wave,2\n", "line 1: more than one column is called file"),
         ("file,label,a/b\nwave/0.npy,wave,2\n", "line 1: column 'a/b': rename it"),
+        ("file,label,persons\nwave/0.npy,wave,two\n", "line 1: column 'persons': rename it"),
         ("file,label,end\nwave/0.npy,wave,7\nbow/0.npy,bow,2\n", "0.npy: has 6 frames, but the table wants 0 to 7"),
         ("file,label,height\nwave/0.npy,wave,1.80\n", "line 2: height is the frame's, in pixels"),
         ("", "line 1: no column file"),

@@ -25,7 +25,7 @@ def test_rows_say_values_and_defaults():
     assert "| `model.drop_prob` | number >= 0, < 1 | required |" in page
     assert "| `train.clip_norm` | number > 0 | none |" in page
     assert "| `train.accumulate` | whole number >= 1 | `1` |" in page
-    assert "| `data.variant` | `original` `transformed` | required |" in page
+    assert "| `data.variant` | `original` `transformed` `prenormalized` `prenormalized-2d` " in page
 
 
 def test_it_writes_and_checks(tmp_path, capsys):

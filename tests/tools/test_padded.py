@@ -155,7 +155,11 @@ def test_an_unknown_benchmark_is_refused(tmp_path, capsys):
     assert errors.count("\n") == 1
 
 
-def test_every_benchmark_of_the_experiments_can_be_exported():
-    for number in config.numbers():
-        data = config.load(number).data
-        assert _parts_of(data.benchmark) == data.parts
+def test_every_benchmark_of_raw_skeletons_can_be_exported_and_no_other():
+    experiments = [config.load(number).data for number in config.numbers()]
+    raw = {data.benchmark: data.parts for data in experiments if data.form == "ntu"}
+    assert raw.keys() >= {"ntu-xsub", "ntu-xview", "ntu-xsub120", "ntu-xset120"}
+    for benchmark, parts in raw.items():
+        assert _parts_of(benchmark) == parts
+    with pytest.raises(UserError, match="ucla-xview: older code has padded arrays of NTU's raw skeletons only"):
+        _parts_of("ucla-xview")

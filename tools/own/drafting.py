@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dataset.layouts import Layout, layout_names, load_layout
 
+FRAMES = 500  # of a person, spread over the clip: enough to see what keeps its length
 NEARNESS = 0.1  # weight of a distance beside its changes: among joints that do not move, the nearer ones are bones
 UNKNOWN_COST = 1e3  # of two joints that are never seen together
 ALIKE = 1.5  # times the cost of the best tree, up to which a known layout is taken to be the data's
@@ -26,7 +27,7 @@ def bone_costs(people: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float6
     """
     num_joints = people[0].shape[1]
     cost, length, seen = (np.zeros((num_joints, num_joints)) for _ in range(3))
-    for person in people:
+    for person in (person[:: max(1, len(person) // FRAMES)] for person in people):
         present = person.any(axis=-1)
         both = np.einsum("tv,tw->tvw", present, present).astype(np.float64)  # (T, V, V)
         apart = np.linalg.norm(person[:, :, None].astype(float) - person[:, None, :], axis=-1) * both

@@ -76,12 +76,16 @@ class Findings:
         return float(np.mean([np.mean(~person.any(axis=-1)) for person in self.people()]))
 
     @property
+    def size(self) -> float:
+        """How large a person gets along an axis, in the median."""
+        return float(np.median([np.ptp(person, axis=1).max() for person in self.people()]))
+
+    @property
     def units(self) -> str:
         """A guess by the size of a person."""
-        size = float(np.median([np.ptp(person, axis=1).max() for person in self.people()]))
         if self.spatial == 2:
-            return "pixels" if size > 10 else "normalised"
-        return "metres" if size < 10 else "centimetres" if size < 400 else "millimetres"
+            return "pixels" if self.size > 10 else "normalised"
+        return "metres" if self.size < 10 else "centimetres" if self.size < 400 else "millimetres"
 
     @property
     def upright(self) -> str:
