@@ -75,6 +75,8 @@ class DilatedConv(nn.Module):
 
 def temporal_conv(in_channels: int, channels: int, window: int, *, stride: int, dilation: int = 1) -> nn.Conv2d:
     """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C', T/s, V)."""
+    if window == 1:
+        return pointwise_conv(in_channels, channels, bias=True, stride=stride)
     padding = (window // 2 * dilation, 0)
     return nn.Conv2d(in_channels, channels, (window, 1), stride=(stride, 1), padding=padding, dilation=(dilation, 1))
 
