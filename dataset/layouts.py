@@ -9,6 +9,7 @@ A file names its joints and their parents; everything else is optional. Joints a
 """
 
 import difflib
+import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,11 @@ class Layout:
     def num_joints(self) -> int:
         """V, the number of joints."""
         return len(self.joints)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what networks and streams depend on, as JSON has it: a file of the same name may change."""
+        names = ("joints", "edges", "inward", "parents", "centre", "parts")
+        return {name: json.loads(json.dumps(getattr(self, name))) for name in names}
 
 
 def require(layout: Layout, name: str, what: str) -> Any:

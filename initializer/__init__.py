@@ -20,7 +20,7 @@ from initializer.data import Data, data_shape, make_loader, open_data
 from initializer.history import newest_best, refuse_missing, run_parent, unfinished
 from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
-from initializer.weights import import_weights, log_import, refuse_other_input
+from initializer.weights import import_weights, log_import, refuse_other_layout
 from loss import LOSSES
 from processor import TEST, Batches, Run, TrainingRun, restore
 from utils import environment, logs
@@ -44,7 +44,7 @@ def prepare_training(
     if machine.debug:
         config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": DEBUG_EPOCHS})})
     stage = _Stage.set_up(config, machine, SPLITS)
-    loaded = import_weights(stage.model, weights, config, init_head=init_head, other_joints=True) if weights else None
+    loaded = import_weights(stage.model, weights, config, trains=True, init_head=init_head) if weights else None
     optimizer = build_optimizer(config.train.optimizer, stage.model)
     folder = RunFolder.create(run_parent(config, machine), f"_s{config.train.seed}")
     folder.hold()
@@ -67,6 +67,7 @@ def prepare_resume(config: Config, machine: Machine, name: str | None = None) ->
     content = read_own(folder.last)
     if content["data"] != stage.data.checksums:
         raise UserError(f"{folder.path}: trained on other data than {machine.store} holds; give its own --store DIR")
+    refuse_other_layout(folder.last, content, stage.data.layout)
     optimizer = build_optimizer(stage.config.train.optimizer, stage.model)
     run = stage.open_training(folder, optimizer, from_step=content["progress"]["step"])
     run.log.info(f"Loading checkpoint {folder.last} ...")
@@ -85,7 +86,6 @@ def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, s
     weights = weights or newest_best(config, machine)
     stage = _Stage.set_up(config, machine, (split,))
     loaded = import_weights(stage.model, weights, config)
-    refuse_other_input(weights, loaded, config)
     run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
     run.about["weights"] = str(weights)
     run.log.info("Loading evaluating model ...")
@@ -153,7 +153,7 @@ class _Stage:
         """Return what every kind of run has; describe the run in its folder, and introduce it in its log."""
         config, data = self.config, self.data
         found = environment.describe(data.device, sys.argv)
-        folder.describe(config.to_yaml(), {**found, "parts": data.checksums})
+        folder.describe(config.to_yaml(), {**found, "parts": data.checksums, "layout": data.layout.facts()})
         log = logs.start(folder.log)
         self._introduce(log, folder, found)
         return {
@@ -165,6 +165,7 @@ class _Stage:
                 "config": json.loads(config.model_dump_json()),
                 "classes": list(data.benchmark.classes),
                 "data": data.checksums,
+                "layout": data.layout.facts(),
             },
             "stop": StopRequest().listen(),
             "show_progress": self.machine.show_progress,

@@ -36,7 +36,8 @@ class Data:
 def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) -> Data:
     """Open an experiment's parts and put the clips of `splits` on the device; `validation` is cut from `train`.
 
-    Raises `UserError` if a part is missing or damaged, a split is empty, or a label is not a class.
+    Raises `UserError` if a part is missing or damaged, a split is empty, a label is not a class, or a name is in two
+    parts.
     """
     device = pick_device(machine.device)
     layout, remedy = load_layout(config.data.layout), f"{machine.command} -gd"
@@ -44,6 +45,7 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     benchmark = benchmark_of(config.data.benchmark, parts)
     for part in parts:
         _refuse_unfit(part, config, layout, benchmark, remedy)
+    _refuse_twins(parts)
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
@@ -56,7 +58,8 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     for split, picks in chosen.items():
         if not any(map(len, picks)):
             raise UserError(f"{machine.store}: the {split} split of {benchmark.name} is empty; its clips: {counts}")
-    clips = {split: Clips(table, parts, picks, config.input.persons) for split, picks in chosen.items()}
+    persons = config.input.persons, config.input.person_padding
+    clips = {split: Clips(table, parts, picks, *persons) for split, picks in chosen.items()}
     checksums = {part.path.name: part.checksum for part in parts}
     return Data(benchmark, layout, device, clips, counts, checksums)
 
@@ -79,6 +82,20 @@ def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchma
             f"{part.path}: clip {part.names[wrong[0]]} has label {part.labels[wrong[0]]}, but {benchmark.name} has the "
             f"classes 0 to {len(benchmark.classes) - 1}"
         )
+
+
+def _refuse_twins(parts: Sequence[Part]) -> None:
+    """Refuse clips of one name in two parts: they would count twice, and scores could not be joined by name."""
+    owners: dict[str, Part] = {}
+    for part in parts if len(parts) > 1 else ():
+        names = part.names.tolist()
+        twin = next((name for name in names if name in owners), None)
+        if twin is not None:
+            raise UserError(
+                f"{part.path}: clip {twin} is in {owners[twin].path}, too, and would count twice; leave one of the two "
+                "out of data.parts, or name its clips otherwise and make it anew"
+            )
+        owners |= dict.fromkeys(names, part)
 
 
 def _hold_out(rule: HoldOut, parts: Sequence[Part], train: list[np.ndarray]) -> dict[str, list[np.ndarray]]:

@@ -6,7 +6,7 @@ from config import Config
 from initializer.machine import Machine
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
-from utils.run_folder import LAST, RunFolder, runs
+from utils.run_folder import BEST, LAST, RunFolder, runs
 
 
 def run_parent(config: Config, machine: Machine) -> Path:
@@ -18,6 +18,9 @@ def refuse_missing(weights: Path, config: Config, machine: Machine) -> None:
     """Raise `UserError` if there is no such file, naming the checkpoints of this experiment that there are."""
     if weights.is_file():
         return
+    if weights.is_dir():
+        inside = [path for name in (BEST, LAST) if (path := weights / name).is_file()]
+        raise UserError(f"-pp {weights}: is a folder; give a checkpoint{f', such as {inside[0]}' if inside else ''}")
     best = [str(run.best) for run in _runs_of(config, machine) if run.best.exists()]
     near = sorted(str(path) for path in weights.parent.glob(f"{weights.name}*")) if weights.parent.is_dir() else []
     if near:

@@ -32,7 +32,10 @@ class Matched:
 def match_joints(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor], theirs: Layout, ours: Layout, channels: int
 ) -> Matched:
-    """Fit tensors that hold values per joint (M V C,) with `channels` C, or per pair of joints (..., V, V)."""
+    """Fit tensors that hold values per joint (M V C,) with `channels` C, or per pair of joints (..., V, V).
+
+    Of persons, the first ones are matched that both networks have.
+    """
     shared = tuple(name for name in ours.joints if name in theirs.joints)
     source = torch.tensor([theirs.joints.index(name) for name in shared], dtype=torch.int64)
     target = torch.tensor([ours.joints.index(name) for name in shared], dtype=torch.int64)
@@ -42,7 +45,10 @@ def match_joints(
         if value.shape == (*own.shape[:-2], theirs.num_joints, theirs.num_joints):  # even where V is the same
             own[..., target[:, None], target] = value[..., source[:, None], source]
             fitted[key] = own
-        elif DATA_BN in key and value.ndim == 1 and len(value) * ours.num_joints == len(own) * theirs.num_joints:
-            own.view(-1, ours.num_joints, channels)[:, target] = value.view(-1, theirs.num_joints, channels)[:, source]
+        elif DATA_BN in key and value.ndim == 1 and not len(value) % (theirs.num_joints * channels):
+            there = value.view(-1, theirs.num_joints, channels)
+            here = own.view(-1, ours.num_joints, channels)
+            persons = min(len(here), len(there))
+            here[:persons, target] = there[:persons, source]
             fitted[key] = own
     return Matched(fitted, shared, tuple(name for name in ours.joints if name not in shared))

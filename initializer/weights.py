@@ -5,13 +5,14 @@ import logging
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import config as configs
 from config import Config
-from dataset.layouts import load_layout
+from dataset.layouts import Layout, load_layout
 from dataset.splits import benchmark_names, load_benchmark
 from dataset.streams import stream_channels
 from initializer.joints import Matched, match_joints
@@ -32,17 +33,21 @@ class Loaded:
 
 
 def import_weights(
-    model: nn.Module, path: Path, config: Config, *, init_head: bool = False, other_joints: bool = False
+    model: nn.Module, path: Path, config: Config, *, trains: bool = False, init_head: bool = False
 ) -> Loaded:
     """Load a checkpoint of any known form into `model`, strictly.
 
-    `init_head` leaves the model's own head where the file's is of another class count; `other_joints` matches weights
-    of ours that were trained on another layout by the names of the joints. Raises `UserError` if the file cannot be
-    read, was trained on another input, or does not fit; it names the experiments that it fits.
+    To score (not `trains`), weights of ours must be of this very experiment. To train on, weights of another layout
+    are matched by the names of the joints, and `init_head` leaves the model's own head where the file's is of another
+    class count. Raises `UserError` if the file cannot be read, was trained on another input, or does not fit; it names
+    the experiments that it fits.
     """
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
-    matched = _match(imported, expected, config) if other_joints and imported.form == "gesta" else None
+    if imported.form == "gesta" and not trains:
+        _refuse_other_experiment(path, imported.raw, config)
+        refuse_other_layout(path, imported.raw, load_layout(config.data.layout))
+    matched = _match(imported, expected, config) if trains else None
     state |= matched.state if matched else {}
     own = [key for key in expected if key not in state and key.endswith(imported.absent)]
     state |= {key: expected[key] for key in own}  # what the file's form never has, such as Paddle the adjacency
@@ -53,7 +58,7 @@ def import_weights(
         state = with_own_head
     mismatch = describe_mismatch(expected, state)
     if mismatch:
-        only_head = describe_mismatch(expected, with_own_head) is None
+        only_head = trains and describe_mismatch(expected, with_own_head) is None
         raise UserError(f"{path}: {_why_unfit(imported, config, expected, mismatch, only_head)}")
     model.load_state_dict(state, strict=True)
     return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own), matched)
@@ -76,18 +81,39 @@ def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
 
 def _match(imported: ImportedCheckpoint, expected: dict[str, Tensor], config: Config) -> Matched | None:
     """Return the weights matched by joints; None if the file's layout has the joints of ours, in the same order."""
-    theirs, ours = load_layout(imported.raw["config"]["data"]["layout"]), load_layout(config.data.layout)
-    if theirs.joints == ours.joints:
+    theirs, ours = _layout_of(imported, expected), load_layout(config.data.layout)
+    if theirs is None or theirs.joints == ours.joints:
         return None
     channels = stream_channels(config.input.stream_names, len(config.data.channel_names))
     return match_joints(imported.state, expected, theirs, ours, channels)
 
 
-def refuse_other_input(path: Path, loaded: Loaded, config: Config) -> None:
+def _layout_of(imported: ImportedCheckpoint, expected: dict[str, Tensor]) -> Layout | None:
+    """Return the layout that weights were trained on; None where a file of other code does not show it.
+
+    It does not say: it is the layout of the numbered experiments whose network has the file's tensors.
+    """
+    if imported.form == "gesta":
+        return load_layout(imported.raw["config"]["data"]["layout"])
+    if all(value.shape == expected[key].shape for key, value in imported.state.items() if key in expected):
+        return None
+    numbers = _numbers_that_fit(imported, "any")
+    layouts = {layout.joints: layout for layout in (load_layout(configs.load(each).data.layout) for each in numbers)}
+    return next(iter(layouts.values())) if len(layouts) == 1 else None
+
+
+def refuse_other_layout(path: Path, content: dict[str, Any], layout: Layout) -> None:
+    """Refuse a checkpoint of ours whose layout's file has changed since: it would load and be wrong."""
+    now, then = layout.facts(), content.get("layout", {})  # the first checkpoints of this form have none
+    changed = [key for key, value in then.items() if now.get(key) != value]
+    if changed:
+        was = f"environment.json beside {path.name} says what it was"
+        raise UserError(f"{path}: trained before {layout.file} got other {', '.join(changed)}; put it back ({was})")
+
+
+def _refuse_other_experiment(path: Path, content: dict[str, Any], config: Config) -> None:
     """Refuse to score weights of ours as another experiment than they were trained in: they would load and be wrong."""
-    if loaded.imported.form != "gesta":
-        return
-    theirs, ours = loaded.imported.raw["config"], json.loads(config.model_dump_json())
+    theirs, ours = content["config"], json.loads(config.model_dump_json())
     places = [
         ("data", "benchmark"),
         ("data", "layout"),

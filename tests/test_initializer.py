@@ -12,6 +12,7 @@ import torch
 import config
 import initializer
 import processor
+from dataset.layouts import load_layout
 from initializer.data import open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
@@ -152,6 +153,32 @@ def test_without_any_run_evaluation_says_what_to_type(machine, load):
         initializer.prepare_evaluation(load(), machine, None)
 
 
+def test_a_folder_is_no_checkpoint_but_may_hold_one(machine, load, trained, tmp_path):
+    with pytest.raises(UserError, match=f"is a folder; give a checkpoint, such as {trained.folder.best}"):
+        initializer.prepare_evaluation(load(), machine, trained.folder.path)
+    with pytest.raises(UserError, match="is a folder; give a checkpoint$"):
+        initializer.prepare_evaluation(load(), machine, tmp_path)
+
+
+def test_weights_of_another_size_name_what_they_were_trained_with(machine, load, trained):
+    with pytest.raises(UserError, match=r"trained with model.stem_channels=\d+ \(here 24\); evaluate it with -c"):
+        initializer.prepare_evaluation(load("model.stem_channels=24"), machine, trained.folder.best)
+
+
+@pytest.mark.parametrize("name", ["best.pt", "last.pt"])
+def test_weights_are_neither_scored_nor_resumed_when_their_layout_has_changed(machine, load, trained, name):
+    folder = trained.folder.path
+    content = read_own(folder / name)
+    assert content["layout"] == json.loads((folder / "environment.json").read_text())["layout"]
+    content["layout"]["edges"][0] = [0, 24]
+    torch.save(content | {"progress": content["progress"] | {"concluded": False}}, folder / name)
+    with pytest.raises(UserError, match=f"{name}: trained before .*ntu.yaml got other edges; put it back"):
+        if name == "best.pt":
+            initializer.prepare_evaluation(load(), machine, folder / name)
+        else:
+            initializer.prepare_resume(load(), machine)
+
+
 def test_a_missing_checkpoint_names_those_that_are_there(machine, load, trained, tmp_path):
     with pytest.raises(UserError, match=f"gone.pt: no such file; this experiment's own: {trained.folder.best}"):
         initializer.prepare_evaluation(load(), machine, tmp_path / "gone.pt")
@@ -163,7 +190,7 @@ def test_initial_weights_are_loaded_strictly(machine, load, trained):
     log = run.folder.log.read_text()
     assert f"loaded: {len(run.model.state_dict())} tensors" in log
     assert "re-initialised: none" in log
-    assert "ignored: classes, config, data, format, loader, optimizer, progress, random, version" in log
+    assert "ignored: nothing" in log
     assert "accuracy recorded in the file: " in log
 
 
@@ -378,8 +405,22 @@ def test_a_new_head_is_offered_where_only_the_head_differs(graphs, tmp_path):
     offer = "; --init-head trains a new head for other classes"
     with pytest.raises(UserError, match=f"does not fit 3001; it fits 3017, .*{offer}$"):
         initializer.prepare_training(config.load("3001", ["train.batch_size=2"]), graphs, path)
-    with pytest.raises(UserError, match="does not fit 3005; it fits 3017, [^-]*$"):
-        initializer.prepare_training(config.load("3005", ["train.batch_size=2"]), graphs, path, init_head=True)
+    with pytest.raises(UserError, match="does not fit 3001; it fits 3017, [^-]*$"):  # a new head scores nothing
+        initializer.prepare_evaluation(config.load("3001"), graphs, path)
+
+
+def test_published_weights_are_trained_on_with_another_skeleton_by_the_names_of_its_joints(graphs, tmp_path):
+    theirs = build_model(config.load("3017"), 120)
+    path = mmcv_file(tmp_path / "j.pth", theirs)
+    run = initializer.prepare_training(config.load("3005", ["train.batch_size=2"]), graphs, path, init_head=True)
+    assert (
+        "  joints matched by name: 12; new here: nose, left_eye, right_eye, left_ear, right_ear"
+        in run.folder.log.read_text()
+    )
+    weight, elbow = "backbone.data_bn.weight", "left_elbow"
+    old, new = (model.state_dict()[weight].view(-1, 3) for model in (theirs, run.model))
+    there, here = (load_layout(name).joints.index(elbow) for name in ("ntu-pyskl", "coco-17"))
+    assert torch.equal(new[here], old[there])
 
 
 def test_a_new_head_is_trained_on_the_body_of_a_graph_network(graphs, tmp_path):

@@ -66,6 +66,20 @@ def test_a_joint_that_is_new_keeps_the_networks_own_values(both):
     assert torch.equal(found.state[graph][:, thumb], before[graph][:, thumb])
 
 
+def test_the_first_persons_are_matched_where_there_are_others():
+    """AAGCN normalises joints person by person."""
+    one, two = (
+        build_model(config.load("6011", ["model={name: AAGCN, base_channels: 8}", f"input.persons={persons}"]), 10)
+        for persons in (1, 2)
+    )
+    ucla, utd = load_layout("ucla-20"), load_layout("utd-20")
+    key = "backbone.data_bn.running_mean"
+    two.state_dict()[key].uniform_()
+    found = match_joints(two.state_dict(), one.state_dict(), ucla, utd, channels=3).state[key].view(1, 20, 3)
+    there, here = (layout.joints.index("head") for layout in (ucla, utd))
+    assert torch.equal(found[0, here], two.state_dict()[key].view(2, 20, 3)[0, there])
+
+
 def test_tensors_of_another_size_for_another_reason_stay_as_they_are(both):
     ucla, _ = both
     wider = network(["model.base_channels=32"])

@@ -168,9 +168,8 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
         if not all(isinstance(value, Tensor) for value in content["model"].values()):
             raise ValueError("a Gesta checkpoint whose model holds more than tensors")
         progress = content["progress"]
-        ignored = tuple(sorted(content.keys() - {"model"}))
         best = _best_of(progress)
-        return ImportedCheckpoint("gesta", content["model"], best, progress.get("epoch"), ignored, content)
+        return ImportedCheckpoint("gesta", content["model"], best, progress.get("epoch"), raw=content)
     return _interpret_foreign(content)
 
 
