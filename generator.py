@@ -50,8 +50,8 @@ TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still ex
 
 # Where the raw files of a part lie unless something else is said, and how one comes by them.
 RAW = ROOT / "data/raw_skeleton"
-ANNOTATIONS = ROOT / "data/annotations"
-PYSKL = "get it with: python -m tools.fetch {} --data"
+DOWNLOADS = ROOT / "data/downloads"  # where tools.fetch puts files
+PYSKL = "`python -m tools.fetch {} --data` gets it, or says where it is"
 ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
 RAW_FOLDERS = {
     "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
@@ -59,10 +59,10 @@ RAW_FOLDERS = {
     "demo": (RAW / "demo", "write it with: python -m tools.make_skeletons data/raw_skeleton/demo"),
     "nw-ucla": (RAW / "nw-ucla", "docs/forms/ucla.md says where to get its JSON files"),
     "utd-mhad": (RAW / "utd-mhad", "docs/forms/utd.md says where to get its .mat files"),
-    "ntu60-hrnet": (ANNOTATIONS / "ntu60_hrnet.pkl", PYSKL.format(3005)),
-    "ntu60-3d": (ANNOTATIONS / "ntu60_3danno.pkl", PYSKL.format(3001)),
-    "ntu120-hrnet": (ANNOTATIONS / "ntu120_hrnet.pkl", PYSKL.format(3021)),
-    "ntu120-3d": (ANNOTATIONS / "ntu120_3danno.pkl", PYSKL.format(3017)),
+    "ntu60-hrnet": (DOWNLOADS / "nturgbd/ntu60_hrnet.pkl", PYSKL.format(3005)),
+    "ntu60-3d": (DOWNLOADS / "nturgbd/ntu60_3danno.pkl", PYSKL.format(3001)),
+    "ntu120-hrnet": (DOWNLOADS / "nturgbd/ntu120_hrnet.pkl", PYSKL.format(3021)),
+    "ntu120-3d": (DOWNLOADS / "nturgbd/ntu120_3danno.pkl", PYSKL.format(3017)),
 }
 
 Say = Callable[[str], None]
@@ -152,9 +152,9 @@ def generate(order: Order) -> dict[str, Any]:
     """
     request, say = order.request, order.request.say
     with disk_errors(request.store, "nothing is lost: free some space and give the same command again"):
-        request.store.mkdir(parents=True, exist_ok=True)
         scan = order.reader.scan(order.roots, order.part)
         plan, variants = _plan(order, scan), _variants_to_read(order)
+        request.store.mkdir(parents=True, exist_ok=True)  # only now: a refused order leaves no empty folder
         if request.force:  # only now: a wrong --raw must not cost a part
             remove_part(order.path)
         reveal(order.path)

@@ -71,7 +71,8 @@ class AnnotationReader:
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List all clips of the files `roots`, in the order of their annotations.
 
-        A folder stands for its file `<part>.pkl` (- as _), or where there is none for all its .pkl files.
+        A folder stands for its file `<part>.pkl` (- as _) or `<part>anno.pkl`, as PYSKL calls its 3D files; where there
+        is none, for all .pkl files that lie in it.
         Raises `UserError` for what is no annotation pickle, for clips of one name, and for skeletons of another layout.
         """
         sources: list[Source] = []
@@ -118,7 +119,7 @@ class AnnotationReader:
             fitting = next((name for name, (number, _) in USUAL.items() if number == joints), f"one of {joints} joints")
             raise UserError(
                 f"{path}: skeletons of {joints} joints, but layout {self.layout} has {self.num_joints}; "
-                f"configure data.layout: {fitting}, or give the file that belongs to the experiment (--raw FILE)"
+                f"give the experiment's own file (--raw FILE), or, for data of yours, set data.layout: {fitting}"
             )
         if _channels(item) != len(self.channels) or ("keypoint_score" in item and "score" not in self.channels):
             scored = " with a score" if "keypoint_score" in item else ""
@@ -270,8 +271,8 @@ def _frame_size(item: Mapping[str, Any]) -> dict[str, int | float | str]:
 def _files(root: Path, part: str) -> list[Path]:
     if not root.is_dir():
         return [root]
-    named = root / f"{part.replace('-', '_')}.pkl"
-    files = [named] if named.exists() else sorted(root.glob("*.pkl"))
+    named = (root / f"{part.replace('-', '_')}{ending}" for ending in (".pkl", "anno.pkl"))
+    files = [path for path in named if path.exists()][:1] or sorted(root.glob("*.pkl"))
     if not files:
         raise UserError(f"{root}: no .pkl file; give an annotation pickle as --raw FILE")
     return files

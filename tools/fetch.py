@@ -1,11 +1,12 @@
 """`python -m tools.fetch 3001 --weights`: an experiment's published files, from where their authors keep them.
 
-Whole files come to rest in data/downloads (or --to DIR); a download that was cut off goes on where it stopped. They are
-checked by size and SHA-256 where those are known, and never opened. What lies behind a log-in is named with a place to
-look for it. The addresses are data: configs/published_files.yaml.
+Whole files come to rest in data/downloads (or --to DIR), where `main.py -gd` looks for data; a download that was cut
+off goes on where it stopped. They are checked by size and SHA-256 where those are known, and never opened. What lies
+behind a log-in is named with a place to look for it. The addresses are data: configs/published_files.yaml.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,14 +18,14 @@ from pydantic import Field
 
 import config
 from config import Section
+from generator import DOWNLOADS, RAW_FOLDERS
 from utils.command_line import Parser, guarded, say
 from utils.download import download
 from utils.errors import UserError
 from utils.tables import table
 
 ADDRESSES = config.FOLDER / "published_files.yaml"
-DOWNLOADS = config.ROOT / "data/downloads"
-HEADER = ("numbers", "kind", "bytes", "licence", "sha256", "address")
+HEADER = ("numbers", "kind", "file", "from")
 
 
 class PublishedFile(Section):
@@ -42,13 +43,22 @@ class PublishedFile(Section):
 
     @property
     def place(self) -> Path:
-        """Folder and name below the downloads: the last two parts of the address (names alone, `j.pth`, repeat)."""
-        return Path(*urlsplit(self.url).path.split("/")[-2:])
+        """Its place there: where -gd looks for that name, else the address's last two parts: `j.pth` repeats."""
+        parts = urlsplit(self.url).path.split("/")[-2:]
+        looked_for = (path for path, _ in RAW_FOLDERS.values() if path.is_relative_to(DOWNLOADS))
+        same = (path.relative_to(DOWNLOADS) for path in looked_for if path.name == parts[-1])
+        return next(same, Path(*parts))
 
     @property
     def hint(self) -> str:
         """Where else to look."""
         return "; ".join(filter(None, (self.page, self.elsewhere)))
+
+    @property
+    def existing(self) -> list[str]:
+        """Its experiments that there are; the list of addresses is ahead of configs/."""
+        there = set(config.numbers())
+        return [number for number in experiments(self.numbers) if number in there]
 
     def belongs_to(self, number: str) -> bool:
         """Tell whether it is an experiment's."""
@@ -69,6 +79,17 @@ def experiments(numbers: str) -> Iterator[str]:
     for word in numbers.split():
         first, _, last = word.partition("-")
         yield from (f"{number:0{len(first)}d}" for number in range(int(first), int(last or first) + 1))
+
+
+def ranges(numbers: Sequence[str]) -> str:
+    """Return single numbers as a text such as `3001-3004 3041`, the inverse of `experiments`."""
+    runs: list[list[str]] = []
+    for number in numbers:
+        if runs and int(number) == int(runs[-1][-1]) + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,25 +116,59 @@ def _main(options: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"{options.number}: no published {' or '.join(kinds)} known; `python -m tools.fetch --list`")
     if options.list:
-        print(table([HEADER, *map(_row, sorted(files, key=lambda each: each.numbers))]))
+        print("\n\n".join(_about(each, options.number) for each in files) if options.number else _overview(files))
         return 0
-    missing = [message for each in files if (message := _fetch(each, options.to, not options.no_progress_bar))]
+    missing = [message for each in files if (message := _fetch(each, options))]
     return say("\n".join(missing), 2) if missing else 0
 
 
-def _row(each: PublishedFile) -> tuple[str, ...]:
-    address = each.url or f"{each.name}: {each.hint}"
-    return (each.numbers, each.kind, str(each.size or "?"), each.licence, each.sha256 or "?", address)
+def _overview(files: Sequence[PublishedFile]) -> str:
+    rows = [
+        (ranges(each.existing), each.kind, each.name or str(each.place), urlsplit(each.url).netloc or "by hand")
+        for each in files
+        if each.existing
+    ]
+    more = "`python -m tools.fetch NUMBER --list` says more: addresses, licences, where to look"
+    return f"{table([HEADER, *sorted(rows)])}\n\n{more}"
 
 
-def _fetch(each: PublishedFile, folder: Path, show_progress: bool) -> str:
+def _about(each: PublishedFile, number: str) -> str:
+    """Return all that is known of a file, a line for each."""
+    known = {
+        "bytes": str(each.size or ""),
+        "licence": each.licence,
+        "sha256": each.sha256,
+        "address": each.url,
+        "look here": each.hint,
+        "-gd reads": _looked_for(each, number),
+    }
+    return "\n".join(
+        [f"{each.name or each.place} ({each.kind})", *(f"  {key:9}  {text}" for key, text in known.items() if text)]
+    )
+
+
+def _looked_for(each: PublishedFile, number: str) -> str:
+    """Return where -gd looks for the data of an experiment, unless it is told otherwise; "" for weights."""
+    parts = config.load(number).data.parts if each.kind == "data" else ()
+    paths = [RAW_FOLDERS[part][0] for part in parts if part in RAW_FOLDERS]
+    own = [path for path in paths if path.name == Path(each.name or each.place).stem]  # of a .zip that holds a folder
+    return ", ".join(os.path.relpath(path, config.ROOT) for path in own or paths)
+
+
+def _fetch(each: PublishedFile, options: argparse.Namespace) -> str:
     """Fetch one file and print its path; return why it is not there, else ""."""
     if not each.url:
-        return f"{each.name}: no address of a file, or one behind a log-in. Look here: {each.hint}"
-    path = folder / each.place
+        put = _looked_for(each, options.number)
+        there = f". Put it where -gd reads it, {put}, or give it as --raw PATH" if put else ""
+        return f"{each.name}: no address of a file, or one behind a log-in. Look here: {each.hint}{there}"
+    path = options.to / each.place
+    new = [folder for folder in path.parents if not folder.exists()]  # the deepest first
     try:
-        download(each.url, path, size=each.size, sha256=each.sha256, show_progress=show_progress)
+        download(each.url, path, size=each.size, sha256=each.sha256, show_progress=not options.no_progress_bar)
     except UserError as error:
+        for folder in new:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         return f"{error}. Look here, too: {each.hint}"
     checked = "checked" if each.sha256 else "no checksum is published"
     print(f"{path} ({checked}; {each.licence})")

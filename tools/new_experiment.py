@@ -4,7 +4,8 @@
 
 FOLDER holds `<class>/<clip>.{npy,npz,csv,json}`; TABLE is a .csv or .tsv with the columns file, label and, if you like,
 start, end, subject, split (docs/forms/own.md). Says what it found, writes FOLDER/layout.yaml unless the skeleton is a
-known one, and configs/9001.yaml, and prints the three commands to go on. Nothing that exists is overwritten.
+known one, and configs/9001.yaml, and prints the three commands to go on. Nothing that exists is overwritten; the data
+get a part of the store of their own.
 """
 
 import argparse
@@ -12,22 +13,25 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
-from config import FOLDER, ROOT
+from config import FOLDER, ROOT, ConfigError, store_folder
 from dataset.layouts import Layout, load_layout
 from tools.own.drafting import bone_costs, cheapest_tree, known_layout, layout_text
-from tools.own.inspection import Findings, inspect, report
+from tools.own.inspection import CHECK, Findings, inspect, report
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
+from utils.files import write_atomic
 
 BATCH, STEPS = 16, 200  # steps of training: enough for a small network, and about a minute on a CPU
+SCALED = "prenormalized-2d"  # of config.data.CHANNELS_OF: needs x y, or x y score, as all pixels have
 EPOCHS = range(15, 101)
 FRAMES = range(16, 65)
-CHECK = "CHECK by hand:"
 
 CONFIG = """\
 # A small ST-GCN++ on own data: {part}, {clips} clips of {classes} classes. Nothing is published.
@@ -39,7 +43,7 @@ data:
   layout: {layout}
   channels: {channels}
   persons: {persons}
-  variant: original
+  variant: {variant}
   split: {split}
 input:
   streams: j+b+jm
@@ -71,7 +75,7 @@ def choose_layout(findings: Findings, layout: Layout | None, folder: Path) -> Sk
     """Return the layout given, else a known one that the data fit, else a draft for `folder`."""
     file = folder / "layout.yaml"
     if layout:
-        return Skeleton(_reference(layout), None, f"layout: {layout.name}, as given")
+        return Skeleton(_reference(layout), None, f"layout: {_reference(layout)}, as given")
     cost, centre = bone_costs(findings.people())
     tree = cheapest_tree(cost, centre)
     known = known_layout(findings.names, cost, tree)
@@ -106,6 +110,7 @@ def config_text(findings: Findings, skeleton: Skeleton, part: str) -> str:
         layout=json.dumps(skeleton.reference, ensure_ascii=False),
         channels={"score": "xys"}.get(findings.channels[-1], "".join(findings.channels)),
         persons=findings.persons,
+        variant=choose_variant(findings)[0],
         split=split,
         augment=json.dumps(choose_augmentations(findings)),
         frames=_within(FRAMES, 8 * round(float(np.median(findings.frames)) / 8)),
@@ -117,12 +122,25 @@ def config_text(findings: Findings, skeleton: Skeleton, part: str) -> str:
 
 def choose_augmentations(findings: Findings) -> list[dict[str, object]]:
     """Return what differs from take to take: how one faces (turns about the upright), how large one is, and where."""
-    shift = float(f"{findings.size / 2:.2g}") or 1.0  # half a person; 0: a lone joint
+    unit = (findings.frame_size() or 2) / 2 if choose_variant(findings)[0] == SCALED else 1.0
+    shift = float(f"{findings.size / 2 / unit:.2g}") or 1.0  # half a person; 0: a lone joint
     moves: list[dict[str, object]] = [{"name": "scale", "share": 0.1}, {"name": "shift", "distance": shift}]
     if findings.spatial == 3:
         degrees = [30.0 * (axis == findings.upright) for axis in "xyz"]
         moves.insert(0, {"name": "rotate_axes", "degrees": degrees})
     return moves
+
+
+def choose_variant(findings: Findings) -> tuple[str, str]:
+    """Return the variant and what to say of it: pixels are scaled to the picture where its size is known."""
+    if findings.units != "pixels":
+        return "original", ""
+    if findings.frame_size():
+        return SCALED, f"variant: {SCALED}, for these are pixels of pictures of known height and width"
+    return "original", (
+        f"variant: original; {CHECK} a network learns little from raw pixels. With the columns height and width in a "
+        f"table, `variant: {SCALED}` scales them to -1 ... 1"
+    )
 
 
 def _within(limits: range, value: int) -> int:
@@ -152,15 +170,53 @@ def free_number(folder: Path, wanted: str | None) -> Path:
     return free
 
 
-def _part(folder: Path) -> str:
-    """Return a part's name made of a folder's."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-._") or "own"
+def choose_part(folder: Path, configs: Path) -> tuple[str, str]:
+    """Return a part's name made of a folder's, which no experiment and no store has yet, and what to say of it."""
+    wanted = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-._") or "own"
+    taken = taken_parts({configs.resolve(), FOLDER}, store_folder())
+    names = (wanted, *(f"{wanted}-{number}" for number in range(2, len(taken) + 3)))
+    part = next(name for name in names if name not in taken)
+    if part == wanted:
+        return part, f"part: {part}"
+    words = f"for {taken[wanted]} has {wanted}; if it is the same data, `parts: [{wanted}]` shares it"
+    return part, f"part: {part}, {words}"
+
+
+def taken_parts(folders: Collection[Path], store: Path) -> dict[str, str]:
+    """Return the parts that there are, or that an experiment reads, and where."""
+    taken = {path.name: str(store) for path in store.glob("*") if path.is_dir()}
+    patterns = ("[0-9]*.yaml", "base/*.yaml")
+    for path in sorted(path for folder in folders for pattern in patterns for path in folder.glob(pattern)):
+        try:
+            data = (yaml.safe_load(path.read_bytes()) or {}).get("data") or {}
+            taken |= {str(name): _shown(path) for name in data.get("parts") or ()}
+        except (OSError, AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: no configuration ({reason}); mend or remove it, for it may own a part") from error
+    return taken
 
 
 def _shown(path: Path) -> str:
     """Return a path as it works from the repository's root."""
     path = path.resolve()
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write all of the files, or none of them."""
+    written: list[Path] = []
+    for path, text in texts.items():
+        try:
+            _write_text(path, text)
+            written.append(path)
+        except OSError as error:
+            for each in written:
+                each.unlink()
+            raise UserError(f"{path}: cannot be written ({error.strerror}); make room, or make it yours") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_atomic(path, lambda file: file.write(text.encode()))
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -198,13 +254,10 @@ def main(argv: list[str] | None = None) -> int:
     skeleton = choose_layout(findings, layout, folder)
     print(skeleton.words)
     print(f"split: {choose_split(findings)[1]}")
-    text = config_text(findings, skeleton, _part(folder))
-    try:
-        if skeleton.draft:
-            drafted.write_text(skeleton.draft, encoding="utf-8")
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    part, words = choose_part(folder, args.configs)
+    print("\n".join(filter(None, (choose_variant(findings)[1], words))))
+    draft = {drafted: skeleton.draft} if skeleton.draft else {}
+    _write({**draft, file: config_text(findings, skeleton, part)})
     print(f"wrote {_shown(file)}\n\nGo on with:")
     name = file.stem if file.parent.resolve() == FOLDER else shlex.quote(str(file))
     print(f"  python main.py -c {name} -gd --raw {shlex.quote(_shown(args.data))}")
@@ -214,4 +267,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main))
+    sys.exit(guarded(main, ConfigError))

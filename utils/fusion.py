@@ -10,6 +10,7 @@ import numpy as np
 
 from utils.errors import UserError
 
+ONE_BENCHMARK = "fuse what was evaluated on the same clips of one benchmark"
 SEARCH_SHARES = 12  # the weights tried are the ways to deal so many shares: holds 1:1, 1:1:1 and 2:2:1:1
 
 
@@ -61,11 +62,12 @@ def join(operands: Sequence[ClipScores], *, intersect: bool = False) -> list[Cli
     common = set.intersection(*sets)
     for each, names in zip(operands, sets, strict=True):
         if each.num_classes != first.num_classes:
-            raise UserError(f"{first.source} has {first.num_classes} classes, {each.source} {each.num_classes}")
+            counts = f"{first.source} has {first.num_classes} classes, {each.source} {each.num_classes}"
+            raise UserError(f"{counts}; {ONE_BENCHMARK}")
         if not intersect and names != sets[0]:
             raise UserError(_difference(first.source, each.source, sets[0], names))
     if not common:
-        raise UserError("no clip is in all of them: are they of one benchmark?")
+        raise UserError(f"no clip is in all of them; {ONE_BENCHMARK}")
     joined = [each.select([name for name in first.names.tolist() if name in common]) for each in operands]
     for each in joined:
         differing = joined[0].labels != each.labels
@@ -76,11 +78,10 @@ def join(operands: Sequence[ClipScores], *, intersect: bool = False) -> list[Cli
 
 
 def _difference(one: str, other: str, first: set[str], second: set[str]) -> str:
-    name = min(first ^ second)
-    return (
-        f"different clips: {one} has {len(first)}, {other} {len(second)}, and {len(first & second)} are in both "
-        f"({name} is not); --intersect fuses those"
-    )
+    name, both = min(first ^ second), len(first & second)
+    remedy = "--intersect fuses those" if both else ONE_BENCHMARK
+    counts = f"{one} has {len(first)}, {other} {len(second)}, and {both} are in both"
+    return f"different clips: {counts} ({name} is not); {remedy}"
 
 
 def fuse(joined: Sequence[ClipScores], weights: Sequence[float]) -> ClipScores:
@@ -93,7 +94,8 @@ def fuse(joined: Sequence[ClipScores], weights: Sequence[float]) -> ClipScores:
     """
     factors = np.array(weights, np.float64)
     if len(factors) != len(joined):
-        raise UserError(f"--weights: {len(factors)} weights for {len(joined)} operands")
+        example = " ".join(["1"] * len(joined))
+        raise UserError(f"--weights: {len(factors)} weights for {len(joined)} operands; give one for each: {example}")
     if not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
         raise UserError(f"--weights {' '.join(map(str, weights))}: give numbers of 0 or more, not all 0")
     total = sum(factor * each.probabilities for factor, each in zip(factors, joined, strict=True))

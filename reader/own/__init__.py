@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reader.own.files import open_clip
-from reader.own.fitting import MisfitError, Skeleton, fit
+from reader.own.fitting import MisfitError, Skeleton, cut, fit
 from reader.own.grouping import split_groups
 from reader.own.listing import Listing, Row, Value, list_clips, order_classes
 from utils.errors import UserError
@@ -81,17 +81,10 @@ class OwnReader:
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a source, joints (persons, T, V, C) float32; raises `ReadError`."""
         assert isinstance(source, Clip)  # what `scan` lists
-        joints = self._open(source.path)
-        frames = joints.shape[1]
-        start, end = source.start or 0, frames if source.end is None else source.end
-        if not start < end <= frames:
-            reason = f"has {frames} frames, but the table wants {start} to {end} ({source.name}); mend the table"
-            raise ReadError(source.path, None, reason)
-        if not joints[:, start:end].any():
-            raise ReadError(source.path, None, f"nobody is in frames {start} to {end} ({source.name}); mend the table")
-        persons = int(np.flatnonzero(joints[:, start:end].any(axis=(1, 2, 3)))[-1]) + 1
+        joints = cut(source.path, source.name, self._open(source.path), source.start, source.end)
+        persons = int(np.flatnonzero(joints.any(axis=(1, 2, 3)))[-1]) + 1
         columns = {**dict(source.columns), "persons": persons, "source": str(source.path)}
-        yield Recording(source.name, joints[:, start:end], source.label, columns, {SPLIT: source.split})
+        yield Recording(source.name, joints, source.label, columns, {SPLIT: source.split})
 
     def _open(self, path: Path) -> np.ndarray:
         skeleton = Skeleton(self.layout, self.joints, self.channels, self.persons)

@@ -161,17 +161,25 @@ def _frames(path: Path, frames: Any) -> np.ndarray:
     """Return nested lists [T][V][C], or [T][persons of the frame][V][C] as (M, T, V, C); null is NaN."""
     if not isinstance(frames, list) or not frames:
         raise ReadError(path, None, "no list of frames; give [[[x, y, z], ...joints], ...frames]")
-    depth = max(map(_depth, frames))
     try:
-        if depth < 3:
-            return np.array(frames, np.float64)
-        persons, shape = max(map(len, frames)), _shape(frames)
-        clip = np.zeros((persons, len(frames), *shape))
-        for t, frame in enumerate(frames):
-            for m, person in enumerate(frame):
-                clip[m, t] = np.array(person, np.float64).reshape(shape)
+        clip = np.array(frames, np.float64) if max(map(_depth, frames)) < 3 else _persons(frames)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ReadError(path, None, f"not the same numbers for each joint of each frame ({error}); {AGAIN}") from error
+    if not clip.size:
+        raise ReadError(path, None, f"nobody is in any of its {len(frames)} frames; remove it, or export it again")
+    return clip
+
+
+def _persons(frames: list[Any]) -> np.ndarray:
+    """Return (M, T, V, C), zeros where a frame has fewer persons; all have the shape of the first that there is."""
+    shape = np.array(next(person for frame in frames for person in frame), np.float64).shape
+    clip = np.zeros((max(map(len, frames)), len(frames), *shape))
+    for t, frame in enumerate(frames):
+        for m, person in enumerate(frame):
+            joints = np.array(person, np.float64)
+            if joints.shape != shape:  # (C, V) has as many numbers as (V, C)
+                raise ValueError(f"person {m} of frame {t} is {joints.shape}, the first one {shape}")
+            clip[m, t] = joints
     return clip
 
 
@@ -181,11 +189,6 @@ def _depth(value: Any) -> int:
     while isinstance(value, list):
         depth, value = depth + 1, next((each for each in value if each != []), None)
     return depth
-
-
-def _shape(frames: list[Any]) -> tuple[int, ...]:
-    """Return the shape of the first person that there is."""
-    return np.array(next(person for frame in frames for person in frame), np.float64).shape
 
 
 SUFFIXES: dict[str, Callable[[Path], Held]] = {

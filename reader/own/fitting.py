@@ -60,6 +60,21 @@ def fit(path: Path, held: Held, skeleton: Skeleton) -> np.ndarray:
     return clip
 
 
+def cut(path: Path, name: str, joints: np.ndarray, start: int | None, end: int | None) -> np.ndarray:
+    """Return clip `name`: the frames `start` to `end` (behind the last; None: all) of a file's joints (M, T, V, C).
+
+    Raises `ReadError` if they are not there, or nobody is in them.
+    """
+    frames = joints.shape[1]
+    first, last = start or 0, frames if end is None else end
+    if not first < last <= frames:
+        reason = f"has {frames} frames, but the table wants {first} to {last} ({name}); mend the table"
+        raise ReadError(path, None, reason)
+    if not joints[:, first:last].any():
+        raise ReadError(path, None, f"nobody is in frames {first} to {last} ({name}); mend the table")
+    return joints[:, first:last]
+
+
 def _shaped(path: Path, values: np.ndarray, held: Held, skeleton: Skeleton) -> np.ndarray:
     """Return (M, T, V, C)."""
     V, C = len(skeleton.joints), len(skeleton.channels)

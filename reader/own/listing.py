@@ -53,16 +53,18 @@ class Listing:
             self.skipped.setdefault(reason, []).extend(names)
 
 
-def list_clips(roots: Sequence[Path]) -> Listing:
+def list_clips(roots: Sequence[Path], give: str = "--raw") -> Listing:
     """List the clips of `roots`: tables, folders that hold one, or folders of classes.
+
+    `give` is how a user gives a root: messages that want another one end in `give PATH`.
 
     Raises `UserError` if there are none, two have one name, a class is empty, or a row of a table is not right.
     """
     listing = Listing([], {})
     for root in roots:
         try:
-            table = root if root.is_file() else find_table(root)
-            listing.add(_read_table(table) if table else _list_folder(root))
+            table = root if root.is_file() else find_table(root, give)
+            listing.add(_read_table(table) if table else _list_folder(root, give))
         except OSError as error:
             raise UserError(f"{error.filename}: cannot be read ({error.strerror}); clips would be missing") from error
     if not listing.rows:
@@ -82,40 +84,41 @@ def order_classes(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int) if all(map(INTEGER.fullmatch, names)) else sorted(names))
 
 
-def find_table(folder: Path) -> Path | None:
+def find_table(folder: Path, give: str) -> Path | None:
     """Return the table that lies in a folder, a .csv or .tsv with the columns file and label; None if there is none."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such file or folder; give the table, or the folder of {FORMS} (--raw)")
+        raise UserError(f"{folder}: no such file or folder; give the table, or the folder of {FORMS} ({give})")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES and path.is_file())
     tables = [path for path in files if {"file", "label"} <= set(_header(path))]
     if len(tables) > 1:
-        raise UserError(f"{folder}: {tables[0].name} and {tables[1].name} are tables of clips; give one (--raw FILE)")
+        names = ", ".join(table.name for table in tables[:5]) + (", ..." if len(tables) > 5 else "")
+        raise UserError(f"{folder}: holds {len(tables)} tables of clips ({names}); give one: {give} {tables[0]}")
     return tables[0] if tables else None
 
 
 # --- a folder of classes
 
 
-def _list_folder(root: Path) -> Listing:
+def _list_folder(root: Path, give: str) -> Listing:
     listing = Listing([], {})
     for entry in sorted(root.iterdir()):
         if entry.name.startswith((".", "__MACOSX")):
             continue
         if entry.is_dir():
-            listing.add(_list_class(entry))
+            listing.add(_list_class(entry, give))
         elif entry.name != "layout.yaml":
             listing.skipped.setdefault("not in the folder of a class", []).append(entry.name)
     return listing
 
 
-def _list_class(folder: Path) -> Listing:
+def _list_class(folder: Path, give: str) -> Listing:
     """List one class; a folder without clips is refused, for it may be a level too much, or a class that is missing."""
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
     clips = [entry for entry in entries if _is_clip(entry)]
     if not clips:
         inner = next((entry for entry in entries if entry.is_dir()), None)
         remedy = (
-            f"it holds the folder {inner.name}: are the classes a level below? give that one (--raw {folder})"
+            f"it holds the folder {inner.name}: are the classes a level below? give that one: {give} {folder}"
             if inner
             else "its name would be a class: put its clips there, or remove the folder"
         )

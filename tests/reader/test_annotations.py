@@ -3,13 +3,16 @@
 import gc
 import os
 import pickle
+import re
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import config
 from reader.annotations import ABSENT, AnnotationReader
 from utils.errors import UserError
 from utils.pickles import load_pickle
@@ -190,6 +193,27 @@ def test_a_folder_stands_for_the_file_of_the_part(save_set):
     assert len(AnnotationReader().scan([folder], "ntu60-hrnet").sources) == 3
 
 
+def test_a_folder_of_pyskls_files_means_the_3d_one_for_a_3d_part(save_set):
+    folder = save_set(name="ntu60_hrnet.pkl").parent
+    save_set([solid("a")], {}, name="ntu60_3danno.pkl")
+    reader = AnnotationReader(layout="ntu-pyskl")
+    assert [source.path.name for source in reader.scan([folder], "ntu60-3d").sources] == ["ntu60_3danno.pkl"]
+    save_set([solid("b")], {}, name="ntu60_3d.pkl")  # the part's own name counts first
+    assert [source.path.name for source in reader.scan([folder], "ntu60-3d").sources] == ["ntu60_3d.pkl"]
+
+
+def test_the_data_lines_of_the_page_are_experiments(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/forms/annotations.md").read_text(encoding="utf-8")
+    extends, *lines = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1].splitlines()
+    found = set()
+    for line in lines:
+        (tmp_path / "9001.yaml").write_text(f"{extends}\n{line}\n")
+        loaded = config.load(str(tmp_path / "9001.yaml"))
+        AnnotationReader(layout=loaded.data.layout, channels=loaded.data.channel_names)
+        found.add(loaded.data.benchmark)
+    assert found == {"gym", "diving48", "ucf101-1", "hmdb51-1"}
+
+
 class List(list):
     """A list that can be watched."""
 
@@ -288,8 +312,11 @@ def test_a_broken_first_clip_is_refused_alone(save_set):
         ({"annotations": [item("a")], "split": {"train": [1]}}, "its split is not a dictionary of lists of clip names"),
         ({"annotations": [item("a")], "split": {"../x_train": ["a"]}}, "a split called '../x'"),
         ({"annotations": [item("a")], "split": {"train": ["a"], "val": ["a"]}}, "a is in two splits of 'split'"),
-        ([solid("a")], "skeletons of 25 joints, but layout coco-17 has 17; configure data.layout: ntu-pyskl"),
-        ([item("a", keypoint=np.ones((1, 5, 7, 2), "f2"))], "configure data.layout: one of 7 joints"),
+        (
+            [solid("a")],
+            "skeletons of 25 joints, but layout coco-17 has 17; give the experiment's own file (--raw FILE), or, for data of yours, set data.layout: ntu-pyskl",
+        ),
+        ([item("a", keypoint=np.ones((1, 5, 7, 2), "f2"))], "for data of yours, set data.layout: one of 7 joints"),
         ([item("a", keypoint_score=None)], "keypoints of 2 coordinates, but x y score is configured"),
         ([item("a", keypoint=np.ones((1, 5, 17, 3), "f2"))], "keypoints of 3 coordinates with a score, but x y score"),
     ],
@@ -304,9 +331,7 @@ def test_a_file_of_another_form_is_refused_in_one_line(save, content, message):
 
 
 def test_17_joints_against_a_25_joint_layout_name_both_and_the_remedy(save_set):
-    with pytest.raises(
-        UserError, match="of 17 joints, but layout ntu-pyskl has 25; configure data.layout: coco-17, or g"
-    ):
+    with pytest.raises(UserError, match="of 17 joints, but layout ntu-pyskl has 25; give the experiment's own file"):
         AnnotationReader(layout="ntu-pyskl").scan([save_set()], "set")
 
 

@@ -145,12 +145,16 @@ def test_empty_classes_twins_and_tables_that_are_not_right_are_refused(folder):
         folder
     )
     (folder / "empty" / "deeper").mkdir()
-    assert "it holds the folder deeper: are the classes a level below?" in refusal(folder)
+    assert "it holds the folder deeper: are the classes a level below? give that one: --raw" in refusal(folder)
     (folder / "empty" / "deeper").rmdir()
     (folder / "empty").rmdir()
     (folder / "bow" / "3.csv").write_text("1")
     assert "3.npy: a clip called bow_3 is also" in refusal(folder)
     assert "no such file or folder" in refusal(folder / "gone")
+    (folder / "3.csv").write_text("file,label\n")
+    (folder / "4.csv").write_text("label,file\n")
+    said = refusal(folder)
+    assert said.endswith(f"holds 2 tables of clips (3.csv, 4.csv); give one: --raw {folder / '3.csv'}")
     (folder / "none").mkdir()
     assert "no clips; give a folder of <class>/<clip>.{npy,npz,csv,json}" in refusal(folder / "none")
 
@@ -386,6 +390,9 @@ def half(t=2, v=1, c=0, value=np.nan):
         (".json", lambda p: p.write_text('{"people": []}'), "no frames under keypoint, keypoints, joints, skeletons; its keys are people"),
         (".json", lambda p: p.write_text("3"), "neither a list of frames nor a mapping"),
         (".json", lambda p: p.write_text("[]"), "no list of frames"),
+        (".json", lambda p: p.write_text("[[], []]"), "nobody is in any of its 2 frames; remove it"),
+        (".json", lambda p: p.write_text("[[[]]]"), "nobody is in any of its 1 frames"),
+        (".json", lambda p: p.write_text(json.dumps([[CLIP[0].tolist()], [CLIP[1].T.tolist()]])), "person 0 of frame 1 is (3, 5), the first one (5, 3)"),
         (".json", lambda p: p.write_text(json.dumps([CLIP[0].tolist(), CLIP[0, :4].tolist()])), "not the same numbers for each joint"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from dataset.packing import COUNT, ROW
 from dataset.store import MANIFEST
 from tools import make_skeletons
-from tools.doctor.__main__ import main
+from tools.doctor.__main__ import counted, main
 from tools.doctor.surroundings import fits
 from utils.files import checksum
 
@@ -190,6 +190,20 @@ def test_a_joint_that_is_always_missing_is_told(store, examine):
 def test_an_axis_that_never_changes_is_told(store, examine):
     joints_of(store, lambda rows: rows[..., 2].fill(0))
     assert only(examine(store, "--no-timing")[1], "numbers", "warning").endswith("z never changes")
+
+
+def test_a_score_that_never_changes_is_a_note_with_advice_of_its_own(store, examine):
+    joints_of(store, lambda rows: np.concatenate([rows[:, :17, :2], np.ones_like(rows[:, :17, :1])], axis=-1))
+    retouch(store / "demo", lambda manifest: manifest.update(layout="coco-17", channels=["x", "y", "score"]))
+    found = examine(store, what="demo")[1]
+    assert only(found, "numbers", "note").endswith("score never changes")
+    remedy = next(each["remedy"] for each in found if each["check"] == "numbers")
+    assert remedy == "fine where a pose estimator gave none; else export its scores, too"
+
+
+@pytest.mark.parametrize(("count", "level", "words"), [(1, "warning", "1 warning"), (2, "warning", "2 warnings"), (3, "note", "3 notes"), (9, "ok", "9 ok")])  # fmt: skip
+def test_findings_are_counted_in_words(count, level, words):
+    assert counted(count, level) == words
 
 
 def test_clips_in_which_nothing_moves_are_told(store, examine):

@@ -1,10 +1,13 @@
 """What is published is listed completely, and fetched from a server in this process."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import config
+import generator
 from tools import fetch
-from tools.fetch import PublishedFile, experiments, main, published_files
+from tools.fetch import PublishedFile, experiments, main, published_files, ranges
 from utils.errors import UserError
 
 FILES = published_files()
@@ -97,17 +100,87 @@ def test_dead_and_log_in_links_say_where_else_to_look_and_the_rest_is_fetched(te
     assert len(fetched) == 1
 
 
-def test_the_list_shows_size_licence_and_checksum(tell, capsys):
-    tell({"url": "https://host/folder/w", "sha256": "12ab", "size": 500})
+def test_the_list_of_a_number_shows_all_that_is_known(tell, capsys):
+    tell(
+        {"url": "https://host/folder/w", "sha256": "12ab", "size": 500},
+        {"name": "all.zip", "kind": "data", "page": "https://page"},
+    )
     assert main(["2001", "--list"]) == 0
-    header, row = capsys.readouterr().out.splitlines()
-    assert header.split() == ["numbers", "kind", "bytes", "licence", "sha256", "address"]
-    assert row.split() == ["2001", "weights", "500", "theirs", "12ab", "https://host/folder/w"]
+    assert capsys.readouterr().out.splitlines() == [
+        "folder/w (weights)",
+        "  bytes      500",
+        "  licence    theirs",
+        "  sha256     12ab",
+        "  address    https://host/folder/w",
+        "",
+        "all.zip (data)",
+        "  licence    theirs",
+        "  look here  https://page",
+        "  -gd reads  data/raw_skeleton/nturgbd_skeletons_s001_to_s017",
+    ]
 
 
-def test_the_whole_list_is_shown_without_a_number(capsys):
+def test_the_whole_list_has_the_numbers_that_there_are_and_fits_a_terminal(capsys):
     assert main(["--list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(FILES) + 1
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["numbers", "kind", "file", "from"]
+    shown = {number for line in lines[:-2] for number in experiments(line.split("  ")[0])}
+    assert shown <= set(config.numbers())
+    assert len(lines) - 2 == sum(bool(each.existing) for each in FILES)
+    assert max(map(len, lines)) < 140 and not any("?" in line for line in lines)
+
+
+@given(st.sets(st.integers(1, 9999)))
+def test_ranges_are_the_inverse_of_their_expansion(chosen):
+    numbers = [f"{number:04d}" for number in sorted(chosen)]
+    assert list(experiments(ranges(numbers))) == numbers
+
+
+# --- what was fetched, and -gd
+
+
+@pytest.mark.parametrize("number", ["3001", "3005", "3017", "3021"])
+def test_what_is_fetched_lies_where_gd_looks(number, fetched, capsys):
+    (part,) = config.load(number).data.parts
+    looked_for = generator.RAW_FOLDERS[part][0]
+    code = main([number, "--data", "-np"])
+    if code == 0:
+        assert [path for _, path, _ in fetched] == [looked_for]
+    else:  # there is no address: it is said where the file belongs
+        said = capsys.readouterr().err
+        assert f"Put it where -gd reads it, {looked_for.relative_to(config.ROOT)}, or" in said
+    assert f"tools.fetch {number} --data" in generator.RAW_FOLDERS[part][1]
+
+
+def test_gd_reads_what_was_fetched(tell, tmp_path, monkeypatch, generate):
+    """3005, end to end: the file that `fetch` wrote is found without --raw."""
+    monkeypatch.setattr(config.machine, "load_local", config.Local)
+    monkeypatch.delenv("GESTA_RAW", raising=False)
+    _, how = generator.RAW_FOLDERS["ntu60-hrnet"]
+    monkeypatch.setattr(fetch, "DOWNLOADS", tmp_path)
+    monkeypatch.setitem(generator.RAW_FOLDERS, "ntu60-hrnet", (tmp_path / "nturgbd/ntu60_hrnet.pkl", how))
+    monkeypatch.setattr(fetch, "download", lambda url, path, **_: path.parent.mkdir() or path.write_bytes(b"no pickle"))
+    tell({"url": "https://host/other/ntu60_hrnet.pkl", "kind": "data", "numbers": "3005"})
+    assert main(["3005", "--to", str(tmp_path), "-np"]) == 0
+    with pytest.raises(UserError, match="nturgbd/ntu60_hrnet.pkl: not a pickle"):
+        generate("3005", tmp_path / "store")
+    assert not (tmp_path / "store").exists()  # a refused order leaves nothing
+
+
+def test_a_failed_fetch_leaves_no_empty_folder(tell, tmp_path, monkeypatch):
+    def fail(url, path, **_):
+        path.parent.mkdir(parents=True)
+        if "half" in url:
+            path.with_name("half.partial").touch()
+        raise UserError(f"{url}: cut off")
+
+    monkeypatch.setattr(fetch, "download", fail)
+    tell({"url": "https://host/folder/w", "elsewhere": "there"})
+    assert main(["2001", "--to", str(tmp_path / "new/place"), "-np"]) == 2
+    assert not list(tmp_path.iterdir())
+    tell({"url": "https://host/folder/half", "elsewhere": "there"})
+    assert main(["2001", "--to", str(tmp_path), "-np"]) == 2
+    assert (tmp_path / "folder/half.partial").exists()  # to go on from
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import yaml
 
 import config
 from dataset.layouts import load_layout
+from tools import new_experiment
 from tools.new_experiment import main
 from tools.own.drafting import bone_costs, cheapest_tree, find_pairs, known_layout
 from utils.errors import UserError
@@ -103,8 +104,10 @@ def toy(tmp_path):
 
 
 @pytest.fixture
-def draft(tmp_path, capsys):
+def draft(tmp_path, capsys, monkeypatch):
     """Runs the tool into a folder of its own; returns the new yaml's path and what was said."""
+
+    monkeypatch.setenv("GESTA_STORE", str(tmp_path / "parts"))
 
     def run(*arguments):
         folder = tmp_path / "configs"
@@ -192,7 +195,7 @@ def test_what_exists_is_used_and_not_overwritten(toy, draft):
     second, said = draft(toy)
     assert (first.stem, second.stem) == ("9001", "9002")
     assert (toy / "layout.yaml").read_text() == mine
-    assert "layout: layout, as given" in said
+    assert f"layout: {toy / 'layout.yaml'}, as given" in said
     with pytest.raises(UserError, match="9002.yaml: exists and is not overwritten; give another --number"):
         draft(toy, "--number", "9002")
 
@@ -298,7 +301,109 @@ def test_pairs_by_name(names, pairs):
     assert find_pairs(names) == pairs
 
 
+def test_a_part_gets_a_name_that_no_experiment_and_no_store_has(tmp_path, draft):
+    first, said = draft(clips(tmp_path / "set", one_person(0, 0, 0)))
+    assert config.load(str(first)).data.parts == ("set",)
+    assert "part: set" in said.splitlines()
+    second, said = draft(clips(tmp_path / "other/set", one_person(1, 0, 0)))
+    assert config.load(str(second)).data.parts == ("set-2",)
+    assert f"part: set-2, for {first} has set; if it is the same data, `parts: [set]` shares it" in said.splitlines()
+    (tmp_path / "parts/set-3").mkdir(parents=True)
+    third, _ = draft(clips(tmp_path / "third/set", one_person(2, 0, 0)))
+    assert config.load(str(third)).data.parts == ("set-4",)
+    published, said = draft(clips(tmp_path / "nw-ucla", one_person(3, 0, 0)))  # of configs/base
+    assert config.load(str(published)).data.parts == ("nw-ucla-2",)
+    assert "has nw-ucla;" in said
+    (tmp_path / "configs/9000.yaml").write_text("data: [")
+    with pytest.raises(UserError, match="9000.yaml: no configuration .*; mend or remove it"):
+        draft(tmp_path / "set")
+
+
+def test_clips_are_measured_and_not_their_files(tmp_path, draft):
+    """Windows of 30 frames of files of 60; a window that is not there is refused alone."""
+    rows = ["file,label,start,end"]
+    for k in range(4):
+        np.save(tmp_path / f"{k}.npy", np.random.default_rng(k).normal(size=(60, 5, 3)))
+        rows += [f"{k}.npy,{k % 2},0,30", f"{k}.npy,{k % 2},30,60"]
+    (tmp_path / "clips.csv").write_text("\n".join([*rows, "0.npy,0,50,70"]))
+    new, said = draft(tmp_path)
+    assert "frames: 30 to 30, median 30 (8 clips looked at)" in said
+    assert f"cannot be read: {tmp_path / '0.npy'}: has 60 frames, but the table wants 50 to 70" in said
+    assert config.load(str(new)).input.frames == 32
+
+
+def test_memory_does_not_grow_with_the_number_of_long_recordings(tmp_path, draft, monkeypatch):
+    monkeypatch.setattr("tools.own.inspection.KEPT", 1000)
+    joints = np.random.default_rng(0).normal(size=(8000, 5, 3))  # 1 MB
+    peaks = []
+    for count in (1, 4):
+        folder = clips(tmp_path / str(count), *[joints] * count)
+        tracemalloc.start()
+        draft(folder)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + joints.nbytes
+
+
+def test_what_a_third_number_is_is_looked_for_in_all_files_and_said(tmp_path, draft):
+    rng = np.random.default_rng(0)
+    pixels = np.concatenate([rng.uniform(0, 640, (9, 7, 2)), rng.uniform(size=(9, 7, 1))], -1)
+    new, said = draft(clips(tmp_path / "score", pixels, pixels / [1, 1, 2]))
+    assert config.load(str(new)).data.channels == "xys"
+    assert "beside pixels: taken for a score; if it is z, data.channels: xyz; CHECK by hand: look at a file" in said
+    new, said = draft(clips(tmp_path / "depth", pixels, pixels * [1, 1, 40]))  # the first file alone looks like scores
+    assert config.load(str(new)).data.channels == "xyz"
+    assert "taken for z; if it is a score, data.channels: xys; CHECK by hand" in said
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_pixels_are_scaled_to_the_picture_where_its_size_is_known(tmp_path, draft, known):
+    rows = ["file,label,height,width"]
+    for k in range(6):
+        np.save(tmp_path / f"{k}.npy", np.random.default_rng(k).uniform(0, 480, (9, 7, 2)))
+        rows.append(f"{k}.npy,{k % 2},480,{640 if known or k else ''}")
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    new, said = draft(tmp_path)
+    loaded = config.load(str(new))
+    assert loaded.data.variant == ("prenormalized-2d" if known else "original")
+    if known:
+        assert "variant: prenormalized-2d, for these are pixels of pictures of known height and width" in said
+        assert 0.2 < loaded.input.augment[1].distance < 1  # in units of half a picture
+    else:
+        assert "variant: original; CHECK by hand: a network learns little from raw pixels." in said
+
+
+def test_a_file_without_anybody_is_refused_alone(tmp_path, draft):
+    folder = clips(tmp_path / "raw", one_person(0, 0, 0), one_person(0, 0, 1))
+    (folder / "a/none.json").write_text("[[], [], []]")
+    _, said = draft(folder)
+    assert f"cannot be read: {folder / 'a/none.json'}: nobody is in any of its 3 frames; remove it" in said
+    assert "joints: 5 of x y z" in said
+
+
 # --- what is refused
+
+
+def test_the_advice_is_a_command_of_this_tool(tmp_path, draft):
+    for name in ("a.csv", "b.csv", "c.tsv"):
+        (tmp_path / name).write_text("file,label".replace(",", "\t" if name[-3:] == "tsv" else ","))
+    words = f"3 tables of clips (a.csv, b.csv, c.tsv); give one: python -m tools.new_experiment {tmp_path / 'a.csv'}"
+    with pytest.raises(UserError, match=re.escape(words)):
+        draft(tmp_path)
+
+
+def test_a_disk_that_is_full_leaves_nothing(toy, draft, monkeypatch):
+    write = new_experiment.write_atomic
+
+    def fail(path, content):
+        if path.name == "9001.yaml":
+            raise OSError(28, "No space left on device", str(path) + ".tmp")
+        write(path, content)
+
+    monkeypatch.setattr(new_experiment, "write_atomic", fail)
+    with pytest.raises(UserError, match="9001.yaml: cannot be written .No space left on device.; make room"):
+        draft(toy)
+    assert not (toy / "layout.yaml").exists()
 
 
 @pytest.mark.parametrize(
@@ -318,7 +423,7 @@ def test_wrong_arguments(arguments, message):
 
 def clips(folder, *arrays):
     for name in ("a", "b"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for k, array in enumerate(arrays):
             np.save(folder / name / f"{k}.npy", array)
     return folder
@@ -340,6 +445,21 @@ def test_data_that_no_experiment_can_be_made_of(tmp_path, arrays, message):
     with pytest.raises(UserError, match=message):
         main([str(clips(tmp_path, *arrays)), "--configs", str(tmp_path)])
     assert not list(tmp_path.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("a_x,a_y,b_x,b_y,c_x", "5 numbers a frame are not as many for each of the 3 joints that its first line names"),
+        ("left,right", "2 numbers a frame are not as many for each of the 0 joints"),
+    ],
+)
+def test_columns_that_are_not_as_many_for_each_joint(tmp_path, header, message):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.csv").write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
+    with pytest.raises(UserError, match=message):
+        main([str(tmp_path), "--configs", str(tmp_path)])
 
 
 def test_flat_rows_are_read_with_a_layout(tmp_path, draft):

@@ -103,6 +103,12 @@ def test_weights_that_mean_nothing_are_refused(weights):
         fuse(join([random_scores("a", 1), random_scores("b", 2)]), weights)
 
 
+def test_scores_of_different_sets_are_not_offered_an_intersection():
+    one, other = (scores(name, [f"{name}1"], [0], np.full((1, 2), 1 / 2)) for name in "ab")
+    with pytest.raises(UserError, match=r"0 are in both \(a1 is not\); fuse what was evaluated on the same clips"):
+        join([one, other])
+
+
 def test_the_search_finds_the_operand_that_is_right_and_ignores_the_order_of_clips():
     noise = random_scores("noise", 3, count=60)
     truth = scores("truth", noise.names, noise.labels, 0.9 * np.eye(6)[noise.labels] + 0.1 / 6)

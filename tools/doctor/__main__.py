@@ -46,9 +46,14 @@ def _report(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([finding.row() for finding in found], indent=1))
     else:
-        counted = ", ".join(f"{counts[level]} {level}" for level in reversed(LEVELS) if counts[level])
-        print(f"\n{counted}: {'a run would be spoilt' if counts['error'] else 'nothing speaks against a run'}")
+        verdict = ", ".join(counted(counts[level], level) for level in reversed(LEVELS) if counts[level])
+        print(f"\n{verdict}: {'a run would be spoilt' if counts['error'] else 'nothing speaks against a run'}")
     return 1 if counts["error"] else 0
+
+
+def counted(count: int, level: str) -> str:
+    """Return how many findings there are of a level, in words."""
+    return f"{count} {level}{'s' if count > 1 and level != 'ok' else ''}"
 
 
 if __name__ == "__main__":

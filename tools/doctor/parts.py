@@ -20,6 +20,12 @@ APART = 10.0  # times larger or smaller than the median person
 ODD_SIZES = 0.01  # share of clips with such a person
 SWAPPED, MIRRORED, CLEAR = 0.5, 0.1, 0.2  # share of clips, share of clear clips, chirality that is clear
 PER_METRE = {"metres": 1.0, "centimetres": 100.0, "millimetres": 1000.0}
+FLAT = {  # what to do about a channel that never changes
+    "x": "look at the raw files: nobody stands on a line",
+    "y": "look at the raw files: nobody lies on a line",
+    "z": "if these are 2D, say so: data.channels, and a layout of 2D",
+    "score": "fine where a pose estimator gave none; else export its scores, too",
+}
 PIXELS = 10.0  # larger numbers are no normalised image units
 
 
@@ -125,12 +131,13 @@ def check_numbers(facts: RowFacts, part: Part) -> Finding:
         return Finding("error", "numbers", what, "make the part again (-gd --force) from raw files without them")
     channels, ranges = part.manifest["channels"], np.stack([facts.low, facts.high], axis=1).tolist()
     flat = [name for name, (low, high) in zip(channels, ranges, strict=True) if low == high]
+    remedy = "; ".join(FLAT[name] for name in flat)
     shown = ", ".join(f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in zip(channels, ranges, strict=True))
     return Finding(
-        level="warning" if flat else "ok",
+        level="ok" if not flat else "note" if flat == ["score"] else "warning",
         check="numbers",
         what="; ".join([shown, *(f"{name} never changes" for name in flat)]),
-        remedy="if these are 2D, say so: data.channels, and a layout of 2D" if flat else "",
+        remedy=remedy,
         figures=dict(zip(channels, ranges, strict=True)),
     )
 
@@ -177,7 +184,7 @@ def check_scale(clips: ClipFacts, part: Part, layout: Layout, *, feeds: bool) ->
     size = float(np.median(clips.extent[known]))
     odd = part.names[clips.index[known & ((clips.extent > APART * size) | (clips.extent * APART < size))]]
     wrong, remedy = _wrong_units(size, num_axes(part), layout)
-    what = f"a person's extent is {size:.3g} in the median (layout {layout.name}: {layout.units or 'no units'})"
+    what = f"a person's extent is {size:.3g} in the median (the layout's units: {layout.units or 'none'})"
     if len(odd) > ODD_SIZES * len(part):
         wrong, remedy = True, remedy or f"units mixed, or broken clips: look at {some(odd)}"
         what += f"; {APART:g} times larger or smaller: {some(odd)}"
@@ -202,7 +209,7 @@ def _wrong_units(size: float, axes: int, layout: Layout) -> tuple[bool, str]:
 def check_pairs(clips: ClipFacts, layout: Layout) -> Finding:
     """Look whether all left-right pairs lie the same way."""
     if len(layout.pairs) < 3:
-        return Finding("note", "left/right", f"layout {layout.name} has fewer than 3 pairs to compare with one another")
+        return Finding("note", "left/right", "the layout has fewer than 3 pairs to compare with one another")
     shares = clips.swapped.mean(axis=0)
     wrong = [n for n in range(len(shares)) if shares[n] > SWAPPED]
     names = [" and ".join(layout.joints[v] for v in pair) for pair in layout.pairs]

@@ -4,7 +4,7 @@ Letters: M persons, T frames, V joints, C channels.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,34 @@ import numpy as np
 
 from dataset.layouts import Layout
 from reader.own.files import Held, open_clip
-from reader.own.fitting import Skeleton, fit, joint_names
-from reader.own.listing import Listing, Row, Value, list_clips, order_classes
+from reader.own.fitting import Skeleton, cut, fit, joint_names
+from reader.own.listing import FRAME_SIZE, Listing, Row, Value, list_clips, order_classes
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError
 
-SAMPLE = 500  # files that are opened
+SAMPLE = 500  # clips that are looked at, at most
+KEPT = 50_000  # frames that are kept of them: 30 MB of two persons of 25 joints
+PIXELS = 20  # larger coordinates are no metres, and no shares of a picture
+CHECK = "CHECK by hand:"
 MANY = 10  # persons: more are rather frames
 TRAIN = ("train", "training")
 XYZ, XY, SCORED = ("x", "y", "z"), ("x", "y"), ("x", "y", "score")
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a file is: joints and numbers of a joint, columns, persons, and the range of its numbers.
+
+    `low` and `high` are of the third number of a joint, `largest` is of the absolute others.
+    """
+
+    shape: tuple[int, int]
+    columns: tuple[str, ...]
+    persons: int
+    scored: bool
+    low: float
+    high: float
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +48,9 @@ class Findings:
 
     Attributes:
         names: of the joints, where files state them.
-        clips: (M, T, V, C) float32 each, of the files that were opened.
+        guess: in words, what of `channels` was guessed; empty where nothing.
+        frames: lengths of the clips that were looked at.
+        clips: (M, T, V, C) float32 each: the same ones, of long ones only frames spread over them.
         missing: share of joints of present persons that are all zeros.
         refused: what cannot be read, one line each.
     """
@@ -39,7 +60,9 @@ class Findings:
     names: tuple[str, ...]
     num_joints: int
     channels: tuple[str, ...]
+    guess: str
     persons: int
+    frames: list[int]
     clips: list[np.ndarray]
     refused: list[str]
 
@@ -47,11 +70,6 @@ class Findings:
     def spatial(self) -> int:
         """Coordinates of a joint, without a score."""
         return 3 if self.channels == XYZ else 2
-
-    @property
-    def frames(self) -> list[int]:
-        """The lengths of the clips that were opened."""
-        return [clip.shape[1] for clip in self.clips]
 
     def people(self) -> list[np.ndarray]:
         """Return the present frames (T, V, 2 or 3) of every person of every clip."""
@@ -87,6 +105,12 @@ class Findings:
             return "pixels" if self.size > 10 else "normalised"
         return "metres" if self.size < 10 else "centimetres" if self.size < 400 else "millimetres"
 
+    def frame_size(self) -> float | None:
+        """Return the longer side of the picture, in the median, if the table says height and width of every clip."""
+        sizes = [[(row.columns or {}).get(side, UNKNOWN) for side in FRAME_SIZE] for row in self.listing.rows]
+        known = [max(map(int, size)) for size in sizes if all(int(side) > 0 for side in size)]
+        return float(np.median(known)) if len(known) == len(sizes) else None
+
     @property
     def upright(self) -> str:
         """The axis along which persons are longest."""
@@ -96,90 +120,141 @@ class Findings:
 
 
 def inspect(data: Path, layout: Layout | None, persons: int | None) -> Findings:
-    """Open a sample of the clips of a folder or table; raises `UserError` where they are not of one form."""
-    listing = list_clips([data])
-    step = max(1, len(listing.rows) // SAMPLE)
-    opened, refused = _open_all(listing.rows[::step])
-    if not opened:
-        raise UserError(f"{data}: none of its clips can be read, for {refused[0]}")
-    names = joint_names(opened[0][1].columns)
-    shape = _common_shape(opened, layout)
-    channels = _channels(opened, shape)
-    persons = persons or max(_persons(row, held) for row, held in opened)
-    joints = names or (layout.joints if layout else tuple(f"j{v}" for v in range(shape[0])))
+    """Open a sample of the clips of a folder or table; raises `UserError` where they are not of one form.
+
+    Files are opened one after the other, twice: to see what they are, and then as that. Of a clip at most its share of
+    `KEPT` frames stays in memory.
+    """
+    listing = list_clips([data], "python -m tools.new_experiment")
+    files = _by_file(listing.rows[:: -(-len(listing.rows) // SAMPLE)])
+    refused: list[str] = []
+    glances = _glance_at_all(data, files, layout, persons, refused)
+    num_joints, _ = _common_shape(glances)
+    names = joint_names(next(iter(glances.values())).columns)
+    channels, guess = _channels(list(glances.values()))
+    persons = persons or max(each.persons for each in glances.values())
+    joints = names or (layout.joints if layout else tuple(f"j{v}" for v in range(num_joints)))
     skeleton = Skeleton(layout.name if layout else "of the first clip", joints, channels, persons)
-    clips = []
-    for row, held in opened:
-        try:
-            clips.append(fit(row.file, held, skeleton))
-        except ReadError as error:
-            refused.append(str(error))
-    if not clips:
-        raise UserError(f"{data}: none of its clips can be used, for {refused[0]}")
+    frames, clips = _measure(data, {path: files[path] for path in glances}, skeleton, refused)
     classes = order_classes([row.label for row in listing.rows])
-    return Findings(listing, classes, names, shape[0], channels, persons, clips, refused)
+    return Findings(listing, classes, names, num_joints, channels, guess, persons, frames, clips, refused)
 
 
-def _open_all(rows: Sequence[Row]) -> tuple[list[tuple[Row, Held]], list[str]]:
-    opened, refused = [], []
-    for row in {row.file: row for row in rows}.values():
+def _by_file(rows: Sequence[Row]) -> dict[Path, list[Row]]:
+    files: dict[Path, list[Row]] = {}
+    for row in rows:
+        files.setdefault(row.file, []).append(row)
+    return files
+
+
+def _glance_at_all(
+    data: Path, files: Iterable[Path], layout: Layout | None, persons: int | None, refused: list[str]
+) -> dict[Path, Glance]:
+    """Return what the files are that can be read; why others cannot goes to `refused`."""
+    glances = {}
+    for path in files:
         try:
-            opened.append((row, open_clip(row.file)))
+            glances[path] = _glance(path, layout, persons)
         except ReadError as error:
             refused.append(str(error))
-    return opened, refused
+    if not glances:
+        raise UserError(f"{data}: none of its clips can be read, for {refused[0]}")
+    return glances
 
 
-def _common_shape(opened: Sequence[tuple[Row, Held]], layout: Layout | None) -> tuple[int, int]:
+def _measure(
+    data: Path, files: Mapping[Path, Sequence[Row]], skeleton: Skeleton, refused: list[str]
+) -> tuple[list[int], list[np.ndarray]]:
+    """Return the lengths of the clips, and their joints (M, a share of `KEPT` frames, V, C) float32."""
+    most = max(1, KEPT // sum(map(len, files.values())))
+    lengths, clips = [], []
+    for path, rows in files.items():
+        try:
+            joints = fit(path, open_clip(path), skeleton)
+        except ReadError as error:
+            refused.append(str(error))
+            continue
+        for clip in _windows(joints, rows, refused):
+            lengths.append(clip.shape[1])
+            clips.append(clip[:, :: -(-clip.shape[1] // most)].copy())  # a view would keep all of the file
+    if not clips:
+        raise UserError(f"{data}: none of its clips can be used, for {refused[-1]}")
+    return lengths, clips
+
+
+def _windows(joints: np.ndarray, rows: Sequence[Row], refused: list[str]) -> Iterator[np.ndarray]:
+    for row in rows:
+        try:
+            yield cut(row.file, row.name, joints, row.start, row.end)
+        except ReadError as error:
+            refused.append(str(error))
+
+
+def _glance(path: Path, layout: Layout | None, persons: int | None) -> Glance:
+    """Open a file and return what it is; raises `ReadError` if no clip can be of its form."""
+    held = open_clip(path)
+    joints, numbers = _shape(path, held, layout)
+    if numbers not in (2, 3):
+        raise ReadError(path, None, f"{numbers} numbers for each of {joints} joints; x y, x y z or x y score")
+    found = len(held.values) if held.values.ndim == 4 else 1
+    if found > MANY and persons is None:
+        words = f"{found} persons in {held.values.shape}? (M, T, V, C) is expected: save (T, M, V, C) with"
+        raise ReadError(path, None, f"{words} transpose(1, 0, 2, 3), or give --persons")
+    values = held.values.reshape(-1, numbers)
+    (low, high), others = _limits(values[:, 2:]), _limits(values[:, :2])
+    return Glance((joints, numbers), held.columns, found, held.scored, low, high, max(-others[0], others[1]))
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and the largest number that is finite."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
+
+
+def _common_shape(glances: dict[Path, Glance]) -> tuple[int, int]:
     """Return joints and numbers of a joint, the same in all clips."""
-    shapes = {_shape(row, held, layout): row for row, held in reversed(opened)}
+    shapes = {glance.shape: path for path, glance in reversed(glances.items())}
     if len(shapes) > 1:
         (first, a), (second, b) = list(shapes.items())[:2]
         raise UserError(
-            f"{a.file}: {first[0]} joints of {first[1]} numbers, but {b.file} has {second[0]} of {second[1]}; "
+            f"{a}: {first[0]} joints of {first[1]} numbers, but {b} has {second[0]} of {second[1]}; "
             "all clips of a data set have the same joints"
         )
     return next(iter(shapes))
 
 
-def _shape(row: Row, held: Held, layout: Layout | None) -> tuple[int, int]:
+def _shape(path: Path, held: Held, layout: Layout | None) -> tuple[int, int]:
     if held.columns:
-        joints = len(joint_names(held.columns))
-        return joints, held.values.shape[1] // max(joints, 1)
+        return _divide(path, held.values.shape[1], len(joint_names(held.columns)), "that its first line names")
     if held.values.ndim in (3, 4):
         return held.values.shape[-2], held.values.shape[-1]
     if held.values.ndim != 2:
-        raise ReadError(row.file, None, f"an array {held.values.shape}; save (T, V, C), (M, T, V, C) or (T, V * C)")
+        raise ReadError(path, None, f"an array {held.values.shape}; save (T, V, C), (M, T, V, C) or (T, V * C)")
     if layout is None:
-        raise ReadError(row.file, None, f"{held.values.shape[1]} numbers a frame, of how many joints? give --layout")
-    return layout.num_joints, held.values.shape[1] // layout.num_joints
+        raise ReadError(path, None, f"{held.values.shape[1]} numbers a frame, of how many joints? give --layout")
+    return _divide(path, held.values.shape[1], layout.num_joints, f"of layout {layout.name}")
 
 
-def _channels(opened: Sequence[tuple[Row, Held]], shape: tuple[int, int]) -> tuple[str, ...]:
-    """Return what a joint's numbers are: a third one between 0 and 1 beside larger ones is a score."""
-    row, held = opened[0]
-    if shape[1] not in (2, 3):
-        raise ReadError(row.file, None, f"{shape[1]} numbers for each of {shape[0]} joints; x y, x y z or x y score")
-    if shape[1] == 2:
-        return XY
-    if held.columns:
-        return SCORED if any(name.lower().endswith("_score") for name in held.columns) else XYZ
-    values = held.values.reshape(-1, *shape).astype(np.float64)
-    third, others = values[..., 2], values[..., :2]
-    pixels = np.nanmax(abs(others)) > 20 and np.nanmin(third) >= 0 and np.nanmax(third) <= 1
-    return SCORED if held.scored or pixels else XYZ
+def _divide(path: Path, numbers: int, joints: int, which: str) -> tuple[int, int]:
+    if not joints or numbers % joints:
+        reason = f"{numbers} numbers a frame are not as many for each of the {joints} joints {which}"
+        raise ReadError(path, None, f"{reason}; each has x y, x y z or x y score")
+    return joints, numbers // joints
 
 
-def _persons(row: Row, held: Held) -> int:
-    count = len(held.values) if held.values.ndim == 4 else 1
-    if count > MANY:
-        raise ReadError(
-            row.file,
-            None,
-            f"{count} persons in {held.values.shape}? (M, T, V, C) is expected: save (T, M, V, C) with "
-            "transpose(1, 0, 2, 3), or give --persons",
-        )
-    return count
+def _channels(glances: Sequence[Glance]) -> tuple[tuple[str, ...], str]:
+    """Return what a joint's numbers are, and what was guessed: a third one from 0 to 1 beside pixels is a score."""
+    first = glances[0]
+    if first.shape[1] == 2:
+        return XY, ""
+    if first.columns:
+        return SCORED if any(name.lower().endswith("_score") for name in first.columns) else XYZ, ""
+    if all(each.scored for each in glances):
+        return SCORED, ""
+    low, high = min(each.low for each in glances), max(each.high for each in glances)
+    if low >= 0 and high <= 1 and max(each.largest for each in glances) > PIXELS:
+        return SCORED, f"from {low:.3g} to {high:.3g} beside pixels: taken for a score; if it is z, data.channels: xyz"
+    return XYZ, f"from {low:.3g} to {high:.3g}: taken for z; if it is a score, data.channels: xys"
 
 
 def report(findings: Findings) -> list[str]:
@@ -189,11 +264,13 @@ def report(findings: Findings) -> list[str]:
     lines = [
         f"{len(findings.listing.rows)} clips of {len(findings.classes)} classes:",
         *(f"  {name}: {counts[name]}" for name in findings.classes),
-        f"frames: {min(frames)} to {max(frames)}, median {int(np.median(frames))} ({opened} files opened)",
+        f"frames: {min(frames)} to {max(frames)}, median {int(np.median(frames))} ({opened} clips looked at)",
         f"joints: {findings.num_joints} of {' '.join(findings.channels)}, {findings.missing:.1%} missing",
         f"persons: at most {findings.persons}",
         f"units: {findings.units}, by a person's size" + _upright(findings),
     ]
+    if findings.guess:
+        lines.append(f"third number of a joint: {findings.guess}; {CHECK} look at a file")
     if subjects := findings.values("subject"):
         lines.append(f"subjects: {len(subjects)}")
     lines += [f"left out: {len(names)} {reason}" for reason, names in findings.listing.skipped.items()]
