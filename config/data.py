@@ -13,8 +13,9 @@ Benchmark = Literal[
     "gym", "diving48", "ucf101-1", "ucf101-2", "ucf101-3", "hmdb51-1", "hmdb51-2", "hmdb51-3",
 ]  # fmt: skip
 Variant = Literal[
-    "original", "transformed", "prenormalized", "prenormalized-2d", "prenormalized-2d-0.3", "prenormalized-2d-auto"
-]
+    "original", "transformed", "prenormalized", "prenormalized-2d", "prenormalized-2d-0.3", "prenormalized-2d-auto",
+    "pose-normalized",
+]  # fmt: skip
 NtuLayout = Literal["ntu", "ntu-stgcn", "ntu-pyskl"]  # the same joints, other conventions of edges and centre
 CHANNEL_NAMES = {"xyz": ("x", "y", "z"), "xy": ("x", "y"), "xys": ("x", "y", "score")}
 CHANNELS_OF: dict[str, tuple[Channels, ...]] = {  # that a variant is made of, where not any
@@ -23,6 +24,7 @@ CHANNELS_OF: dict[str, tuple[Channels, ...]] = {  # that a variant is made of, w
     "prenormalized-2d": ("xys", "xy"),
     "prenormalized-2d-0.3": ("xys",),
     "prenormalized-2d-auto": ("xys",),
+    "pose-normalized": ("xys",),
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.section import Angle, Growth, Probability, Section
 
@@ -47,7 +47,7 @@ class Flip(Section):
 
 
 class Drop(Section):
-    """Sets joints, or body parts, to zero throughout a clip; best the last augmentation."""
+    """Sets joints, or body parts, to zero throughout a clip; the last augmentation."""
 
     name: Literal["drop_joints", "drop_parts"]
     probability: Probability = Field(description="of a joint, or of a part")
@@ -81,6 +81,15 @@ Augmentation = Annotated[
 ]
 
 
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the smaller share comes first, got {list(value)}")
+    return value
+
+
+Shares = Annotated[tuple[Probability, Probability], AfterValidator(_ascending)]
+
+
 class Plain(Section):
     """The first frames; a shorter clip is followed by zeros (first) or repeated (loop)."""
 
@@ -91,7 +100,7 @@ class Uniform(Section):
     """One random frame from each of equal pieces of the clip, in PYSKL's order of draws."""
 
     name: Literal["uniform"]
-    ratio: tuple[Probability, Probability] = Field(default=(1.0, 1.0), description="share of the clip that is used")
+    ratio: Shares = Field(default=(1.0, 1.0), description="share of the clip that is used")
 
 
 class UniformMma(Section):
@@ -111,7 +120,7 @@ class Spread(Section):
     """Frames spread over a random crop of the clip; to evaluate, evenly over the whole clip."""
 
     name: Literal["spread"]
-    crop: tuple[Probability, Probability] = Field(default=(0.75, 1.0), description="share of the clip")
+    crop: Shares = Field(default=(0.75, 1.0), description="share of the clip")
 
 
 Sampling = Annotated[Plain | Uniform | UniformMma | Window | Spread, Field(discriminator="name")]
@@ -125,8 +134,29 @@ class Input(Section):
     )
     frames: int = Field(ge=3, le=10_000, description="of a clip, as `sampling` picks them")
     sampling: Sampling = Field(default=Plain(), description="which frames are seen")
-    persons: int = Field(default=2, ge=1, description="a clip's first persons; an absent one is zeros")
+    persons: int = Field(default=2, ge=1, description="a clip's first persons")
+    person_padding: Literal["zero", "loop"] = Field(
+        default="zero", description="an absent person is zeros; or (loop) the first one again where a clip has just one"
+    )
     augment: tuple[Augmentation, ...] = Field(default=(), description="applied to training joints, before the streams")
+    normalise: Literal["none", "box"] = Field(
+        default="none", description="box: every axis of the frames that are seen to -1 ... 1, after `augment`"
+    )
+
+    @field_validator("augment")
+    @classmethod
+    def _drops_come_last(cls, value: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+        drops = [each.name.startswith("drop_") for each in value]
+        if drops != sorted(drops):
+            last = [each.name for each in sorted(value, key=lambda each: each.name.startswith("drop_"))]
+            raise ValueError(f"what is dropped would come back: order them {', '.join(last)}")
+        return value
+
+    @model_validator(mode="after")
+    def _loops_into_a_slot(self) -> "Input":
+        if self.person_padding == "loop" and self.persons == 1:
+            raise ValueError("person_padding loop has nothing to fill with persons 1; leave it out")
+        return self
 
     @property
     def stream_names(self) -> list[str]:

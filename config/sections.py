@@ -140,6 +140,15 @@ class Config(Section):
             raise ValueError(f"input.streams: {self.model.name} takes {wanted}, got '{self.input.streams}'")
         return self
 
+    @model_validator(mode="after")
+    def _does_something(self) -> "Config":
+        seen = self.input
+        if self.test.clips > 1 and seen.sampling.name in ("first", "loop"):
+            raise ValueError(f"test.clips: sampling {seen.sampling.name} gives {self.test.clips} equal clips; take 1")
+        if seen.person_padding == "loop" and self.data.variant == "pose-normalized":
+            raise ValueError("input.person_padding: variant pose-normalized fills absent persons itself; take zero")
+        return self
+
     @property
     def title(self) -> str:
         """`2001_EfficientGCN-B0_ntu-xsub`: what runs of this experiment are called."""

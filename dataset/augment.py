@@ -3,13 +3,14 @@
 Letters: N clips, C channels (coordinates first, then a score where there is one), T frames, V joints, M persons, A axes
 (2 or 3 coordinates), P body parts.
 
-All act after persons are padded and frames are sampled, before streams are made. The originals of `RotateAxes`, `Scale`
-and `Noise` act before both, which is the same thing: each person is treated alike, and who is absent stays zero.
+All act after person padding and after frames are sampled, before streams are made. The originals of `RotateAxes`,
+`Scale` and `Noise` act before both. What is drawn per clip gives the same either way: each person is treated alike, and
+who is absent stays zero.
 Joints one frame later, which motions need, get the same `drawn` as the joints themselves.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -44,18 +45,40 @@ def _transform(joints: Tensor, matrices: Tensor) -> Tensor:
     return torch.cat((turned, joints[:, axes:]), dim=1)
 
 
-def _place(joints: Tensor, coordinates: Tensor) -> Tensor:
-    """Return (N, C, T, V, M) with `coordinates` (N, A, T, V, M) for whoever is there.
+def _there(joints: Tensor, axes: int) -> Tensor:
+    """Return which joints (N, C, T, V, M) of `axes` coordinates are there: (N, 1, T, V or 1, M), bool.
 
     Joints with a score are there if one of their channels is not zero. Without a score all joints of a person are, in
     each frame where one is: the joint in the origin of a centred clip is no missing one.
     """
+    there = (joints != 0).any(dim=1, keepdim=True)
+    return there.any(dim=3, keepdim=True) if axes == joints.shape[1] else there
+
+
+def _place(joints: Tensor, coordinates: Tensor) -> Tensor:
+    """Return (N, C, T, V, M) with `coordinates` (N, A, T, V, M) for whoever is there."""
     axes = coordinates.shape[1]
-    there = (joints != 0).any(dim=1, keepdim=True)  # (N, 1, T, V, M)
-    if axes == joints.shape[1]:
-        there = there.any(dim=3, keepdim=True)
-    placed = torch.where(there, coordinates.to(joints.dtype), joints[:, :axes])
+    placed = torch.where(_there(joints, axes), coordinates.to(joints.dtype), joints[:, :axes])
     return torch.cat((placed, joints[:, axes:]), dim=1)
+
+
+# --- what follows augmentation, in the test as well
+
+
+def fit_into_box(halves: Sequence[Tensor], axes: int) -> list[Tensor]:
+    """Move and scale every axis of each clip so that its joints reach from -1 to 1: (N, C, T, V, M) each -> the same.
+
+    The first of `halves` counts; the other, the same clip one frame later, follows it. Who is absent stays zero. Size
+    and proportions of a body go, and with them much of what differs between cameras.
+
+    Source: the NW-UCLA feeder of Chen et al. 2021 (CTR-GCN), which looks at the whole clip, not at the frames seen.
+    """
+    seen = halves[0][:, :axes]
+    there = _there(halves[0], axes)
+    low = torch.where(there, seen, torch.inf).amin(dim=(2, 3, 4), keepdim=True)
+    high = torch.where(there, seen, -torch.inf).amax(dim=(2, 3, 4), keepdim=True)
+    half = torch.where(high > low, (high - low) / 2, 1.0)
+    return [_place(joints, (joints[:, :axes] - (high + low) / 2) / half) for joints in halves]
 
 
 # --- turning, scaling, shearing: zeros stay zero of themselves
@@ -63,7 +86,7 @@ def _place(joints: Tensor, coordinates: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rotate:
-    """Turn each clip about the vertical axis (y), by an angle uniform in +-`degrees`."""
+    """Turn each clip about the vertical axis (y), by an angle uniform in +-`degrees`; after person padding."""
 
     degrees: float
     axes: int = 3
@@ -88,8 +111,10 @@ class Rotate:
 class RotateAxes:
     """Turn each clip about x, y and z in `order`, by angles uniform in +-`degrees` of each; 2D by the third, about 0.
 
-    PYSKL's theta 0.3 is 17.19 degrees. Its 2D angle is drawn from -theta to 1, whatever theta is: a slip, which is not
-    repeated here. Source: Duan et al. 2022 (PYSKL), RandomRot; order "yx" and degrees [60, 60, 0]: CTR-GCN on NW-UCLA.
+    Acts after person padding, the original before it, with the same result. PYSKL's theta 0.3 is 17.19 degrees. Its 2D
+    angle is drawn from -theta to 1, whatever theta is: a slip, which is not repeated here.
+
+    Source: Duan et al. 2022 (PYSKL), RandomRot; order "yx" and degrees [60, 60, 0]: CTR-GCN on NW-UCLA.
     """
 
     degrees: tuple[float, float, float]  # about x, y, z
@@ -122,7 +147,10 @@ def _turn(angles: Tensor, first: int, second: int, size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scale:
-    """Stretch each clip along each axis by a factor uniform in 1 +- `share`. Source: PYSKL, RandomScale."""
+    """Stretch each clip along each axis by a factor uniform in 1 +- `share`.
+
+    Acts after person padding, the original before it, with the same result. Source: PYSKL, RandomScale.
+    """
 
     share: float
     axes: int = 3
@@ -141,7 +169,7 @@ class Scale:
 class Shear:
     """Slant each clip: to each coordinate add the others times factors uniform in +-`share`.
 
-    Source: Rao et al. 2021 (AS-CAL).
+    Acts after person padding. Source: Rao et al. 2021 (AS-CAL).
     """
 
     share: float
@@ -162,7 +190,7 @@ class Shear:
 class Flip:
     """Mirror clips with a `probability`: left joints become right ones, and x changes its sign.
 
-    The origin has to be in the middle: for metres, or image coordinates that are normalised.
+    Acts after person padding. The origin has to be in the middle: for metres, or image coordinates that are normalised.
     """
 
     probability: float
@@ -190,7 +218,8 @@ class Flip:
 class DropJoints:
     """Zero each joint of each person for the whole clip, with a `probability`, score included.
 
-    `Shift`, `Noise` and `RandomMove` come before it: without a score they take a zero for a place.
+    Acts after person padding: a repeated person has draws of its own. `Shift`, `Noise` and `RandomMove` come before it:
+    without a score they take a zero for a place.
     """
 
     probability: float
@@ -207,7 +236,7 @@ class DropJoints:
 
 @dataclass(frozen=True)
 class DropParts:
-    """Zero each body part of each person for the whole clip, with a `probability`; as `DropJoints`."""
+    """Zero body parts of a person for the whole clip, with a `probability`; after person padding, as `DropJoints`."""
 
     probability: float
     parts: Mapping[str, tuple[int, ...]]
@@ -232,6 +261,8 @@ class Noise:
     """Move every joint in every frame in a random direction, by a normal share of the body's size.
 
     A motion's two frames get the same noise, so that motions have next to none; in the original they have both's.
+
+    Acts after person padding: a repeated person has noise of its own; the original acts before it.
 
     Source: PYSKL, RandomGaussianNoise with base "frame", not shared.
     """
@@ -258,6 +289,8 @@ class Noise:
 class Shift:
     """Move each clip along each axis by a distance uniform in +-`distance`, in units of the coordinates.
 
+    Acts after person padding; zeros stay zero.
+
     Feeders of the field call another thing `random_shift`: putting a short clip anywhere among its padding, which here
     is the sampler `window`.
     """
@@ -279,7 +312,9 @@ class Shift:
 class RandomMove:
     """Turn, scale and shift x and y by amounts that go in a line from one draw, in the first frame, to another.
 
-    Source: Yan et al. 2018 (ST-GCN), `random_move`, which moves missing joints, too; here they stay zero.
+    Acts after person padding, as the original, which moves missing joints and absent persons, too; here they stay zero.
+
+    Source: Yan et al. 2018 (ST-GCN), `random_move`.
     """
 
     degrees: tuple[float, ...] = (-10.0, -5.0, 0.0, 5.0, 10.0)  # each of these is as likely

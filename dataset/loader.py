@@ -6,7 +6,7 @@ Letters: N clips, M persons, T frames, V joints, C channels, R rows; row 0 of a 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from utils.batch import Batch
 from utils.errors import UserError
 
 MEMINFO = Path("/proc/meminfo")
+
+PersonPadding = Literal["zero", "loop"]
 
 
 class FrameTable:
@@ -78,14 +80,21 @@ class Clips:
         frames: (N,) int64, frames of every clip, on the CPU.
     """
 
-    def __init__(self, table: FrameTable, parts: Sequence[Part], chosen: Sequence[np.ndarray], persons: int) -> None:
-        """Take the clips `chosen` (indices per part), and of each the first `persons` persons."""
+    def __init__(
+        self,
+        table: FrameTable,
+        parts: Sequence[Part],
+        chosen: Sequence[np.ndarray],
+        persons: int,
+        padding: PersonPadding = "zero",
+    ) -> None:
+        """Take the clips `chosen` (indices per part), and of each the first `persons` persons; see `pad_persons`."""
         self.table = table
         picks = list(zip(parts, chosen, strict=True))
         self.names = np.concatenate([part.names[index] for part, index in picks])
         self.labels = torch.from_numpy(np.concatenate([part.labels[index] for part, index in picks])).to(table.device)
         spans = [
-            part.spans[index, :persons] + np.array([start, 0, 0, 0])
+            pad_persons(part.spans[index], persons, padding) + np.array([start, 0, 0, 0])
             for (part, index), start in zip(picks, table.starts, strict=True)
         ]
         place = table.device if table.resident is not None else torch.device("cpu")  # where rows are looked up
@@ -111,6 +120,23 @@ class Clips:
         rows = torch.where(inside, row + since % count.clamp(min=1), 0)
         lengths = torch.where(inside, torch.arange(1, t.shape[-1] + 1, device=place), 0).amax(dim=-1)  # (N, M)
         return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, L, V, C) -> (N, C, L, V, M)
+
+
+def pad_persons(spans: np.ndarray, persons: int, padding: PersonPadding) -> np.ndarray:
+    """Return the spans (N, `persons`, 4) of clips whose sources hold (N, M, 4), M at least `persons`.
+
+    An absent person is zeros; with "loop", in clips where only the first person ever is there, that person again.
+    Variants act before it, augmentations and streams after it.
+
+    Source: mmaction2 1.x, FormatGCNInput, which counts a source's slots, whether or not anybody ever is there. PYSKL's
+    mode "loop" counts persons when they are padded already, and so is "zero".
+    """
+    padded = spans[:, :persons].copy()
+    if padding == "loop":
+        there = spans[..., COUNT] > 0  # (N, M)
+        alone = there[:, 0] & ~there[:, 1:].any(axis=1)
+        padded[alone] = spans[alone, :1]
+    return padded
 
 
 @dataclass(frozen=True)
@@ -147,6 +173,7 @@ class Pipeline:
         looks_ahead: whether streams are differences between neighbouring frames of the whole clip.
         clips: S, test clips of each clip.
         augment: applied to the joints, in order; for training only.
+        normalise: applied to the joints and to the next frames, after augmentation.
     """
 
     sampler: Sampler
@@ -154,6 +181,7 @@ class Pipeline:
     looks_ahead: bool = False
     clips: int = 1
     augment: Sequence[Augmentation] = ()
+    normalise: Callable[[Sequence[Tensor]], list[Tensor]] = list
 
     def run(self, clips: Clips, index: Tensor, t: Tensor, generator: Generator | None = None) -> Batch:
         """Return clips `index` (N,) at frames `t` (N, S, L) as a batch, augmented where a generator is given."""
@@ -163,6 +191,7 @@ class Pipeline:
         halves = [now] if later is None else [now, clips.joints(each, later)[0]]
         if generator is not None:
             halves = self._augmented(halves, generator)
+        halves = self.normalise(halves)
         ahead = None if later is None else Ahead(halves[1], (later >= 0).to(now.device))
         labels = clips.labels[index.to(now.device, non_blocking=True)]
         return Batch(self.streams(halves[0], ahead), labels, index, lengths)

@@ -1,7 +1,8 @@
 """Normalisation of whole clips: moving them to the origin, turning them upright, scaling image coordinates.
 
 Letters: M persons, T frames, V joints, C channels (x, y, z in metres, or x, y in pixels and a score).
-All of it acts before persons are padded, on what a source holds; without torch, as all that makes parts.
+All of it but `pose_normalize` acts before person padding, on what a source holds.
+Without torch, as all that makes parts.
 """
 
 import math
@@ -27,6 +28,8 @@ def prenormalize_3d(
     joints: np.ndarray, *, centre: int, spine: Pair, shoulders: Pair, align_spine: bool = True
 ) -> np.ndarray:
     """Keep the main person's frames, centre them and turn them upright: (M, T, V, 3) -> (M, T', V, 3) float32.
+
+    Acts before person padding.
 
     Kept are the frames in which person 0 is there; of two persons the one with more frames becomes person 0. The
     origin is its joint `centre` in the first of them, for all frames. Then all is turned such that `spine` (lower,
@@ -100,6 +103,8 @@ def prenormalize_2d(
 ) -> np.ndarray:
     """Scale pixels to -1 ... 1, the frame's edges: (M, T, V, 3) with the score last -> the same.
 
+    Acts before person padding: joints that a person misses are scaled, too, an absent person is not.
+
     Args:
         joints: x and y in pixels, and the score, which is kept; without a score (M, T, V, 2) where none is looked at.
         frame_size: height and width; None is upstream's default, 1080 and 1920.
@@ -138,3 +143,15 @@ def _own_box(places: np.ndarray, otherwise: Box) -> Box:
         return otherwise
     low, high = places.min(axis=0), places.max(axis=0)
     return (high + low) / 2, (high - low) / 2
+
+
+def pose_normalize(joints: np.ndarray) -> np.ndarray:
+    """Scale pixels and score to -0.5 ... 0.5: (M, T, V, 3) -> the same, float32.
+
+    Acts after person padding, and on the padding, too: who is absent becomes (-0.5, -0.5, -0.5), as do missing joints.
+
+    Source: mmaction2 0.x, PoseNormalize, whose frame is 1080 by 1920 whatever the clip's is.
+    """
+    middle, half = _frame_box(DEFAULT_FRAME_SIZE)
+    centre, size = np.array([*middle, 0.5], np.float32), np.array([*(2 * half), 1], np.float32)
+    return (joints.astype(np.float32) - centre) / size

@@ -1,7 +1,7 @@
 """Frame sampling: which frames of a clip a network sees.
 
 Letters: N clips, S test clips of each, L frames that the network takes, n frames that a clip has (at least 1).
-Indices are int64 on the CPU; -1 stands for a frame of zeros. All of it acts before persons are padded, and looks at
+Indices are int64 on the CPU; -1 stands for a frame of zeros. All of it acts before person padding, and looks at
 frame counts only.
 """
 

@@ -1,7 +1,7 @@
 """Input streams: what a network sees of the joints. Pure, batched, on the device of its input.
 
 Letters: N clips, I streams, C channels, T frames, V joints, M persons; coordinates in metres, or 2D with a score last.
-All streams act after persons are padded: an absent person is zeros.
+All streams act after person padding: an absent person is zeros, a repeated one is as good as any.
 
 Two families: J, V, B (EfficientGCN) look at the sampled frames; j, b, jm, bm (PYSKL) at the clip at its full rate, so
 that a motion is the step to the clip's next frame, sampled or not.
@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from dataset.normalise import DEFAULT_FRAME_SIZE, FrameSize
 from utils.errors import UserError
 
 CHANNELS = 6  # of J, V and B
@@ -203,16 +202,3 @@ def stream_channels(letters: Sequence[str], channels: int) -> int:
 
 def _streams(name: str) -> list[Stream]:
     return [STREAMS[each] for each in name.split("+")]
-
-
-def pose_normalize(joints: Tensor, frame_size: FrameSize = DEFAULT_FRAME_SIZE) -> Tensor:
-    """Scale pixels and score to -0.5 ... 0.5: (N, 3, T, V, M) -> the same.
-
-    Acts after persons are padded, and on the padding, too: an absent person becomes (-0.5, -0.5, -0.5), as the weights
-    of mmaction2 0.x expect it.
-
-    Source: mmaction2 0.x, PoseNormalize, whose frame is always 1080 by 1920.
-    """
-    height, width = frame_size
-    middle, size = joints.new_tensor([width / 2, height / 2, 0.5]), joints.new_tensor([width, height, 1.0])
-    return (joints - middle[:, None, None, None]) / size[:, None, None, None]

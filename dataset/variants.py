@@ -1,6 +1,7 @@
 """Variants: pure functions of one clip whose results are stored.
 
-Letters: M persons, T frames, V joints; coordinates in metres.
+Letters: M persons, T frames, V joints; coordinates in metres, or pixels.
+All of them act before person padding, but `scale_padding_too`.
 """
 
 import math
@@ -11,7 +12,17 @@ from functools import partial
 import numpy as np
 
 from dataset.layouts import Layout, require
-from dataset.normalise import RIGHT, UP, FrameSize, Pair, Version, prenormalize_2d, prenormalize_3d, turn_onto
+from dataset.normalise import (
+    RIGHT,
+    UP,
+    FrameSize,
+    Pair,
+    Version,
+    pose_normalize,
+    prenormalize_2d,
+    prenormalize_3d,
+    turn_onto,
+)
 
 PADDED_FRAMES = 300  # the length of the originals' arrays
 
@@ -44,7 +55,8 @@ def keep(joints: np.ndarray, about: ClipFacts) -> Varied:  # noqa: ARG001 - all 
 def transform(joints: np.ndarray, about: ClipFacts) -> Varied:
     """Loop, centre and turn a clip as 2s-AGCN's `pre_normalization` does: (M, T, V, 3) -> (M, 300, V, 3) float32.
 
-    The origin is the upper joint of the spine (in NTU joint 1), frame by frame. Only the first 300 frames are used.
+    Acts before person padding: who is absent stays zero. The origin is the upper joint of the spine (in NTU joint 1),
+    frame by frame. Only the first 300 frames are used.
     The quirks are kept, because published weights depend on them: "zero" means that a sum is zero; a person who
     appears late is moved to frame 0 and loses its gaps; padding repeats the motion; the second turn is a full
     rotation, so that it undoes some of the first.
@@ -96,7 +108,8 @@ def _turn(clip: np.ndarray, alive: list[int], bone: Pair, target: np.ndarray) ->
 def prenormalize(joints: np.ndarray, about: ClipFacts) -> Varied:
     """Apply `prenormalize_3d`, with the upper joint of the spine as origin: in NTU joint 1, as upstream.
 
-    Upstream takes the last joint of any skeleton that has not 25 joints, which is a foot, or a hand, as it happens.
+    Acts before person padding. Upstream takes the last joint of any skeleton that has not 25 joints, which is a foot,
+    or a hand, as it happens.
     """
     spine, shoulders = _axes(about.layout, "prenormalized")
     return prenormalize_3d(joints, centre=spine[1], spine=spine, shoulders=shoulders), ()
@@ -114,6 +127,14 @@ def _scale_to_frame(joints: np.ndarray, about: ClipFacts, version: Version) -> V
     return clip, ()
 
 
+def scale_padding_too(joints: np.ndarray, about: ClipFacts) -> Varied:  # noqa: ARG001 - as `keep`
+    """Apply `pose_normalize` after person padding: who is absent is one row of -0.5, which repeats.
+
+    Zeros behind a clip's end are added later and stay; mmaction2 0.x has none, as it repeats clips (sampling loop).
+    """
+    return pose_normalize(joints), tuple(int(not person.any()) for person in joints)
+
+
 def _axes(layout: Layout, variant: str) -> tuple[Pair, Pair]:
     """Return spine and shoulders, or raise `UserError` naming the one that the layout lacks."""
     what = f"the variant {variant}"
@@ -129,5 +150,6 @@ VARIANTS: dict[str, Variant] = {
         Variant("prenormalized-2d", scale_to_frame("pyskl-0.1"), {"source": "PYSKL 0.1 PreNormalize2D"}),
         Variant("prenormalized-2d-0.3", scale_to_frame("pyskl-0.3"), {"source": "PYSKL 0.3 PreNormalize2D"}),
         Variant("prenormalized-2d-auto", scale_to_frame("auto"), {"source": "PYSKL 0.3 PreNormalize2D, auto"}),
+        Variant("pose-normalized", scale_padding_too, {"source": "mmaction2 0.x PoseNormalize"}),
     )
 }

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from config import Config, HoldOut
-from dataset.augment import make_augmentation
+from dataset.augment import fit_into_box, make_augmentation
 from dataset.layouts import Layout, load_layout
 from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
 from dataset.sampling import SAMPLERS
@@ -158,6 +158,7 @@ def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeli
         looks_ahead=look_ahead(seen.stream_names),
         clips=clips,
         augment=augment,
+        normalise=partial(fit_into_box, axes=axes) if seen.normalise == "box" else list,
     )
 
 

@@ -114,20 +114,13 @@ def refuse_other_layout(path: Path, content: dict[str, Any], layout: Layout) -> 
 def _refuse_other_experiment(path: Path, content: dict[str, Any], config: Config) -> None:
     """Refuse to score weights of ours as another experiment than they were trained in: they would load and be wrong."""
     theirs, ours = content["config"], json.loads(config.model_dump_json())
-    places = [
-        ("data", "benchmark"),
-        ("data", "layout"),
-        ("data", "variant"),
-        ("input", "streams"),
-        ("input", "frames"),
-        ("input", "sampling"),
-        ("input", "persons"),
-    ]
+    places = [("data", key) for key in ("benchmark", "layout", "variant")]
+    places += [("input", key) for key in theirs["input"] if key != "augment"]
     places += [("model", key) for key in ours["model"] if key != "drop_prob"]
     other = [
-        f"{section}.{key}={theirs[section].get(key)} (here {ours[section][key]})"
+        f"{section}.{key}={theirs[section].get(key)} (here {ours[section].get(key)})"
         for section, key in places
-        if theirs[section].get(key) != ours[section][key]
+        if theirs[section].get(key) != ours[section].get(key)
     ]
     if other:
         trained = path.parent / "config.yaml"

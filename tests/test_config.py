@@ -14,6 +14,7 @@ from config import ConfigError, load
 from dataset.augment import AUGMENTATIONS
 from dataset.graphs import GRAPH_MODES
 from dataset.layouts import layout_names
+from dataset.loader import PersonPadding
 from dataset.sampling import SAMPLERS
 from dataset.splits import benchmark_names, load_benchmark
 from dataset.streams import STREAMS
@@ -169,6 +170,7 @@ def names(section, field, tag="name"):
         (choices(config.CrossEntropy, "name"), LOSSES),
         (names(config.Train, "schedule"), SCHEDULES),
         (names(config.Input, "augment"), AUGMENTATIONS),
+        (choices(config.Input, "person_padding"), literals(PersonPadding)),
     ],
 )
 def test_choices_and_tables_say_the_same(said, table):
@@ -243,6 +245,13 @@ def test_machine_keys_are_no_experiment_keys():
         ("input: {streams: JJ}", "input.streams: streams must be different letters of JVB, or different ones of j, b, jm, bm joined by +, got 'JJ'"),
         ("input: {streams: ''}", "input.streams: streams must be different letters of JVB, or different ones of j, b, jm, bm joined by +, got ''"),
         ("input: {frames: 2}", "'input.frames' must be greater than or equal to 3, got 2"),
+        ("input: {augment: [{name: drop_parts, probability: 0.1}, {name: noise, sigma: 0.1}, {name: drop_joints, probability: 0.1}]}", "input.augment: what is dropped would come back: order them noise, drop_parts, drop_joints"),
+        ("input: {persons: 1, person_padding: loop}", "input: person_padding loop has nothing to fill with persons 1; leave it out"),
+        ("input: {person_padding: copy}", "'input.person_padding' must be 'zero' or 'loop', got 'copy'"),
+        ("input: {sampling: {name: uniform, ratio: [0.9, 0.1]}}", "input.sampling.ratio: the smaller share comes first, got [0.9, 0.1]"),
+        ("input: {sampling: {name: spread, crop: [1, 0.5]}}", "input.sampling.crop: the smaller share comes first, got [1.0, 0.5]"),
+        ("test: {clips: 10}", "test.clips: sampling first gives 10 equal clips; take 1"),
+        ("{test: {clips: 2}, input: {sampling: {name: loop}}}", "test.clips: sampling loop gives 2 equal clips; take 1"),
         ("model: B0", "'model' must be an object, got 'B0'"),
         ("model: null", "'model' must be an object, got None"),
     ],
@@ -261,11 +270,24 @@ def test_a_wrong_value_is_named_with_file_and_key(write, text, expected):
         ("prenormalized-2d-0.3", "xy", "xys"),
         ("prenormalized", "xys", "xyz"),
         ("transformed", "xy", "xyz"),
+        ("pose-normalized", "xy", "xys"),
     ],
 )
 def test_a_variant_that_needs_other_channels_is_refused(variant, channels, wanted):
     own = f"data={{form: own, parts: [mine], layout: coco-17, channels: {channels}, variant: {variant}}}"
     assert f"variant {variant} needs channels {wanted}, not {' '.join(channels)[:3]}" in message("3005", own)
+
+
+def test_padding_that_a_variant_has_filled_is_refused():
+    said = message("3005", "data.variant=pose-normalized", "input.person_padding=loop")
+    assert "input.person_padding: variant pose-normalized fills absent persons itself; take zero" in said
+
+
+def test_drops_may_come_last_in_any_order():
+    drops = [f"{{name: drop_{what}, probability: 0.1}}" for what in ("parts", "joints")]
+    for first, second in (drops, reversed(drops)):
+        found = load("2001", [f"input.augment=[{{name: shift, distance: 1}}, {first}, {second}]"])
+        assert len(found.input.augment) == 3
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from dataset.augment import (
     Scale,
     Shear,
     Shift,
+    fit_into_box,
     make_augmentation,
 )
 from dataset.layouts import load_layout
@@ -287,3 +288,46 @@ def test_what_the_data_lack_is_refused_by_name(tmp_path):
     for name, field in [("flip", "pairs"), ("drop_parts", "parts")]:
         with pytest.raises(UserError, match=f"layout bare has no {field}, which the augmentation {name} needs"):
             make_augmentation(name, {"probability": 0.5}, load_layout(str(bare)), 3)
+
+
+# --- what follows augmentation
+
+
+def test_every_axis_of_a_clip_is_scaled_to_its_own_box_as_ctr_gcns_feeder_does():
+    given = joints()
+    (found,) = fit_into_box([given], axes=3)
+    for clip, boxed in zip(given.numpy(), found.numpy(), strict=True):
+        low, high = (end(clip, axis=(1, 2, 3), keepdims=True) for end in (np.min, np.max))
+        assert boxed == pytest.approx(2 * (clip - low) / (high - low) - 1, abs=1e-6)
+
+
+def test_the_frames_behind_are_fitted_into_the_same_box():
+    given = joints()
+    found, behind = fit_into_box([given, given + 1], axes=3)
+    reach = given.amax(dim=(2, 3, 4)) - given.amin(dim=(2, 3, 4))
+    torch.testing.assert_close(behind - found, (2 / reach)[..., None, None, None].expand_as(found))
+
+
+def test_who_is_absent_has_no_part_in_the_box_and_stays_zero():
+    given = joints() + 5  # far from the origin
+    given[:, :, 3:, :, 1] = 0
+    alone = given.clone()
+    alone[..., 1] = 0
+    for clip in (given, alone):
+        (found,) = fit_into_box([clip], axes=3)
+        assert found[clip != 0].abs().max() == pytest.approx(1)
+        assert not found[:, :, 3:, :, 1].any()
+        assert found[:, 2].amin(dim=(1, 2, 3)).tolist() == pytest.approx([-1.0] * 4)
+
+
+def test_a_box_without_extent_moves_and_does_not_scale():
+    given = torch.full((1, 3, 2, 4, 1), 7.0)
+    assert not fit_into_box([given], axes=3)[0].any()
+    assert not fit_into_box([torch.zeros(1, 3, 2, 4, 1)], axes=3)[0].any()
+
+
+def test_a_score_is_no_axis():
+    given = joints()
+    (found,) = fit_into_box([given], axes=2)
+    assert torch.equal(found[:, 2], given[:, 2])
+    torch.testing.assert_close(found[:, :2].amax(dim=(2, 3, 4)), torch.ones(4, 2))

@@ -1,7 +1,9 @@
 """Batches: what the padded arrays hold, wherever the rows lie; order and randomness that can be taken up again."""
 
 import pickle
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +12,10 @@ import torch
 import config
 import initializer
 from dataset import loader
-from dataset.augment import Flip, Rotate, RotateAxes, Scale
+from dataset.augment import Flip, Rotate, RotateAxes, Scale, fit_into_box
 from dataset.layouts import load_layout
 from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
-from dataset.packing import LOOP, unpack
+from dataset.packing import LOOP, pack, unpack
 from dataset.sampling import First, Uniform, Window
 from dataset.splits import load_benchmark, select
 from dataset.store import open_part
@@ -455,6 +457,31 @@ def test_a_frame_and_the_one_behind_it_are_augmented_alike(stores, name, augment
     assert not torch.allclose(found, plain, atol=1e-2)
 
 
+# --- what follows augmentation
+
+
+def test_the_box_is_fitted_after_augmentation_and_in_the_test_too(stores):
+    clips, index = open_clips(stores), torch.arange(11)
+    t = Uniform(6).test(clips.frames, 1)
+    boxed = channels("j", First(6), augment=[Scale(0.5)], normalise=partial(fit_into_box, axes=3))
+    for generator in (None, torch.Generator().manual_seed(3)):
+        reach = boxed.run(clips, index, t, generator).streams.amax(dim=(1, 3, 4, 5))
+        torch.testing.assert_close(reach, torch.ones_like(reach))
+
+
+def test_motions_are_differences_within_one_box(stores):
+    clips, index = open_clips(stores), torch.arange(11)
+    t = Uniform(6).test(clips.frames, 1)
+    joints = channels("j", First(6)).run(clips, index, t).streams
+    size = (joints.amax(dim=(3, 4, 5)) - joints.amin(dim=(3, 4, 5)))[:, :, :, None, None, None]
+    plain = channels("jm", First(6), looks_ahead=True)
+    boxed = replace(plain, normalise=partial(fit_into_box, axes=3))
+    found, expected = (each.run(clips, index, t).streams for each in (boxed, plain))
+    whole = (joints != 0).any(dim=2).flatten(1).all(dim=1)  # nobody comes or goes, whose place would stay zero
+    assert whole.any()
+    torch.testing.assert_close(found[whole], (2 * expected / size)[whole], atol=1e-4, rtol=1e-4)
+
+
 # --- the whole way, against upstream's: reader, generator, store, loader
 
 
@@ -524,6 +551,103 @@ def golden_clip(golden, case):
         "keypoint_score": golden[f"{case}/raw_score"],
         "img_shape": (height, width),
     }
+
+
+def test_pose_normalized_files_give_mmactions_batches_to_the_bit(tmp_path, shared, generate):
+    folder = shared / "goldens/stgcn"
+    overrides = ["data.variant=pose-normalized", "input.frames=300", "input.sampling={name: loop}", "test.clips=1"]
+    with np.load(folder / "pipelines_pyskl.npz") as golden:
+        write_annotations(
+            tmp_path / "raw.pkl", {case: golden_clip(golden, f"coco2d/{case}") for case in ("two", "one")}
+        )
+    generate("3005", tmp_path / "store", tmp_path / "raw.pkl", overrides=overrides)
+    _, batch = first_batch(tmp_path / "store", "3005", "train", *overrides)
+    with np.load(folder / "pipelines_mmaction0x.npz") as golden:
+        assert np.array_equal(batch.streams[0, 0], golden["coco2d_two/keypoint_out_CTVM"])
+    assert (batch.streams[1, ..., 1] == -0.5).all()  # its absent person
+
+
+# --- person padding
+
+
+def held(*clips):
+    """Return what `Clips` needs of a part: clips (M, T, V, C) in as many slots as the largest has."""
+    most, packed = max(map(len, clips)), []
+    for joints in clips:
+        slots = np.zeros((most, *joints.shape[1:]), joints.dtype)
+        slots[: len(joints)] = joints
+        packed.append(pack(slots))
+    starts = np.cumsum([0, *(len(each.rows) for each in packed[:-1])])
+    spans = [each.spans + np.array([start, 0, 0, 0]) for each, start in zip(packed, starts, strict=True)]
+    columns = {"frames": np.array([each.frames for each in packed]), "labels": np.zeros(len(packed), np.int64)}
+    rows = np.concatenate([each.rows for each in packed])
+    return SimpleNamespace(coordinates=rows, spans=np.stack(spans), names=np.arange(len(packed)).astype(str), **columns)
+
+
+def padded(part, persons, padding, t):
+    """Return the joints of all clips of a part at frames `t`, and their lengths."""
+    clips = Clips(FrameTable([part], CPU), [part], [np.arange(len(part.names))], persons, padding)
+    return clips.joints(torch.arange(len(clips)), t.expand(len(clips), -1))
+
+
+@pytest.mark.parametrize("mode", ["zero", "loop"])
+@pytest.mark.usefixtures("where")
+def test_persons_are_padded_as_upstreams_do(shared, mode):
+    """PYSKL's goldens: there `loop` counts persons behind the padding, so that it is `zero`; mmaction2 mended it."""
+    with np.load(shared / "goldens/stgcn/pipelines_pyskl.npz") as golden:
+        part = held(golden["format/raw_one"], golden["format/raw_three"])
+        for clip in range(2):
+            joints, _ = padded(part, 2, mode, torch.arange(3) + 3 * clip)
+            one, three = (
+                golden[f"format/{name}_{mode}_clips2"][clip].transpose(3, 1, 2, 0) for name in ("one", "three")
+            )
+            assert np.array_equal(joints[1], three)
+            assert np.array_equal(joints[0, ..., 0], one[..., 0])
+            assert np.array_equal(joints[0, ..., 1], one[..., 0 if mode == "loop" else 1])
+
+
+@pytest.mark.usefixtures("where")
+def test_only_a_person_who_is_alone_is_repeated():
+    rng = np.random.default_rng(0)
+    alone, pair, second, nobody = (rng.normal(size=(count, 6, 4, 3)).astype(np.float32) for count in (1, 2, 2, 1))
+    alone[0, 2] = second[0] = nobody[:] = 0
+    joints, lengths = padded(
+        held(alone, pair, second, nobody, rng.normal(size=(3, 6, 4, 3))), 3, "loop", torch.arange(8)
+    )
+    assert np.array_equal(joints[0, :, :6, :, 2], alone[0].transpose(2, 0, 1))
+    assert torch.equal(joints[0], joints[0, ..., :1].expand(-1, -1, -1, 3))
+    assert lengths.tolist() == [[6, 6, 6], [6, 6, 0], [0, 6, 0], [0, 0, 0], [6, 6, 6]]
+    assert not joints[1, ..., 2].any()
+    assert not joints[2, ..., 0].any()
+
+
+def test_person_padding_is_an_option_of_the_input(tmp_path, generate):
+    clips = {"S001C001P001R001A001": {"keypoint": np.random.default_rng(0).normal(size=(1, 9, 25, 3))}}
+    write_annotations(tmp_path / "raw.pkl", clips)
+    generate("3001", tmp_path / "store", tmp_path / "raw.pkl")
+    batches = [
+        first_batch(tmp_path / "store", "3001", "train", *said)[1] for said in ([], ["input.person_padding=loop"])
+    ]
+    zero, loop = (batch.streams for batch in batches)
+    assert not zero[..., 1].any()
+    assert torch.equal(loop[..., 1], loop[..., 0])
+    assert torch.equal(loop[..., 0], zero[..., 0])
+
+
+# --- names
+
+
+def test_a_name_in_two_parts_is_refused(tmp_path, generate):
+    shape = (1, 5, 25, 3)
+    for part, names in (("a", ("x", "y")), ("b", ("z", "y"))):
+        write_annotations(tmp_path / f"{part}.pkl", {name: {"keypoint": np.ones(shape)} for name in names})
+        generate("3001", tmp_path / "store", tmp_path / f"{part}.pkl", overrides=[f"data.parts=[{part}]"])
+    assert len(first_batch(tmp_path / "store", "3001", "train", "data.parts=[a]")[0]) == 2
+    with pytest.raises(
+        UserError, match=r"store/b: clip y is in .*store/a, too, and would count twice; leave one"
+    ) as no:
+        first_batch(tmp_path / "store", "3001", "train", "data.parts=[a, b]")
+    assert "\n" not in str(no.value)
 
 
 NTU60_ARRAYS = "data={form: arrays, parts: [ntu60-arrays], benchmark: ntu-xsub, variant: original}"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.normalise import prenormalize_2d, prenormalize_3d, turn_onto
+from dataset.normalise import pose_normalize, prenormalize_2d, prenormalize_3d, turn_onto
 
 NTU = {"centre": 1, "spine": (0, 1), "shoulders": (4, 8)}
 
@@ -148,3 +148,12 @@ def test_the_input_is_left_as_it_is():
     joints = np.ones((1, 2, 17, 3), np.float16)
     prenormalize_2d(joints, None, version="pyskl-0.1")
     assert (joints == 1).all()
+
+
+def test_pose_normalize_is_mmactions_to_the_bit_score_and_padding_included(pyskl, shared):
+    golden = np.load(shared / "goldens/stgcn/pipelines_mmaction0x.npz")["coco2d_two/keypoint_out_CTVM"]
+    joints, _ = image(pyskl, "two")
+    found = pose_normalize(joints)
+    assert found.dtype == np.float32
+    assert np.array_equal(found[:, np.arange(300) % found.shape[1]], golden.transpose(3, 1, 2, 0))
+    assert (pose_normalize(np.zeros((1, 2, 17, 3), np.float16)) == -0.5).all()

@@ -9,7 +9,7 @@ import torch
 from dataset.layouts import load_layout
 from dataset.normalise import prenormalize_2d, prenormalize_3d
 from dataset.sampling import Uniform
-from dataset.streams import STREAMS, Ahead, build_streams, look_ahead, pose_normalize, score_rule, stream_channels
+from dataset.streams import STREAMS, Ahead, build_streams, look_ahead, score_rule, stream_channels
 from utils.errors import UserError
 
 NTU = load_layout("ntu")
@@ -204,14 +204,3 @@ def test_the_2d_pipeline_is_pyskls(shared, case, name, clips):
     clip = prenormalize_2d(np.concatenate((raw, score[..., None]), -1), tuple(size), version="pyskl-0.3")
     expected = golden[f"coco2d/{case}/pipe_{name}_clips{clips}"]
     assert pipeline(clip, name, "coco2d", clips) == pytest.approx(expected, abs=1e-6)
-
-
-def test_pose_normalize_is_mmactions_padding_and_score_included(shared):
-    pyskl = np.load(shared / "goldens/stgcn/pipelines_pyskl.npz")
-    golden = np.load(shared / "goldens/stgcn/pipelines_mmaction0x.npz")
-    raw, score = pyskl["coco2d/two/raw_keypoint"], pyskl["coco2d/two/raw_score"]
-    joints = np.concatenate((raw, score[..., None]), -1).astype(np.float32)
-    looped = torch.from_numpy(joints[:, np.arange(300) % joints.shape[1]]).permute(3, 1, 2, 0)[None]
-    expected = torch.from_numpy(golden["coco2d_two/keypoint_out_CTVM"])
-    assert torch.allclose(pose_normalize(looped)[0], expected, atol=1e-6, rtol=0)
-    assert (pose_normalize(torch.zeros(1, 3, 1, 17, 1)) == -0.5).all()

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from dataset import variants
+from dataset import normalise, variants
+from dataset.augment import AUGMENTATIONS
 from dataset.layouts import load_layout
-from dataset.packing import pack
+from dataset.packing import pack, unpack
 from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
 from utils.errors import UserError
 from utils.pickles import load_pickle
@@ -183,7 +184,16 @@ def test_a_manifest_remembers_what_a_variant_is():
         "prenormalized-2d": ("prenormalized-2d", {"source": "PYSKL 0.1 PreNormalize2D"}),
         "prenormalized-2d-0.3": ("prenormalized-2d-0.3", {"source": "PYSKL 0.3 PreNormalize2D"}),
         "prenormalized-2d-auto": ("prenormalized-2d-auto", {"source": "PYSKL 0.3 PreNormalize2D, auto"}),
+        "pose-normalized": ("pose-normalized", {"source": "mmaction2 0.x PoseNormalize"}),
     }
+
+
+def test_every_function_says_whether_it_acts_before_or_after_person_padding():
+    acting = [variants.transform, variants.prenormalize, variants.scale_padding_too]
+    acting += [normalise.prenormalize_3d, normalise.prenormalize_2d, normalise.pose_normalize]
+    for each in [*acting, *AUGMENTATIONS.values()]:
+        words = " ".join(each.__doc__.split())
+        assert "before person padding" in words or "after person padding" in words, each
 
 
 @pytest.mark.parametrize("name", ["transformed", "prenormalized"])
@@ -225,3 +235,14 @@ def test_2d_variants_scale_to_the_frame_that_the_source_states():
         assert found[0, 0].tolist() == pytest.approx(np.array([[0, 0, 0.9], [missing, missing, 0]]), abs=1e-3)
     unstated, _ = VARIANTS["prenormalized-2d"].apply(pixels, ClipFacts(load_layout("kinetics-18")))
     assert unstated[0, 0, 0, :2].tolist() == pytest.approx([320 / 960 - 1, 240 / 540 - 1], abs=1e-3)
+
+
+@pytest.mark.parametrize("frames", [1, 9])
+def test_pose_normalized_padding_is_one_stored_row(frames):
+    pixels = np.random.default_rng(0).uniform(1, 1000, (2, frames, 17, 3)).astype(np.float16)
+    pixels[1] = 0
+    found, periods = VARIANTS["pose-normalized"].apply(pixels, ClipFacts(load_layout("coco-17")))
+    packed = pack(found, periods)
+    assert (found[1] == -0.5).all()
+    assert len(packed.rows) == frames + 1
+    assert np.array_equal(unpack(packed.rows, packed.spans, frames), found)
