@@ -117,7 +117,10 @@ class CTRGCN(Network):
 
     name: Literal["CTR-GCN"]
     graph: Graph = Field(default="spatial", description="how the adjacency is made of the layout")
-    contraction: Literal["pyskl", "official"] = Field(default="pyskl", description="whose weights fit")
+    contraction: Literal["pyskl", "official"] = Field(
+        default="pyskl",
+        description="of features with their graph: PYSKL's form, whose weights can be loaded, or the official code's",
+    )
     base_channels: int = Field(default=64, ge=1, description="of the first block")
     drop_prob: float = Field(default=0.0, ge=0, lt=1, description="before the classifier")
 

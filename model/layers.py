@@ -24,19 +24,6 @@ class Zero(nn.Module):
         return 0.0
 
 
-def temporal_conv(channels: int, window: int, stride: int, *, bias: bool, depthwise: bool = False) -> nn.Conv2d:
-    """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C, T/s, V)."""
-    return nn.Conv2d(
-        channels,
-        channels,
-        kernel_size=(window, 1),
-        stride=(stride, 1),
-        padding=((window - 1) // 2, 0),
-        groups=channels if depthwise else 1,
-        bias=bias,
-    )
-
-
 class PointwiseConv(nn.Conv2d):
     """A 1x1 convolution of every s-th frame: (N, C, T, V) -> (N, C', T/s, V).
 
@@ -55,6 +42,31 @@ class PointwiseConv(nn.Conv2d):
 def pointwise_conv(in_channels: int, out_channels: int, *, bias: bool, stride: int = 1) -> nn.Conv2d:
     """Return a 1x1 convolution: (N, C, T, V) -> (N, C', T/s, V)."""
     return PointwiseConv(in_channels, out_channels, bias=bias, stride=stride)
+
+
+def temporal_conv(
+    in_channels: int,
+    channels: int,
+    window: int,
+    *,
+    stride: int,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = True,
+) -> nn.Conv2d:
+    """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C', T/s, V)."""
+    if window == groups == 1:
+        return pointwise_conv(in_channels, channels, bias=bias, stride=stride)
+    return nn.Conv2d(
+        in_channels,
+        channels,
+        kernel_size=(window, 1),
+        stride=(stride, 1),
+        padding=(window // 2 * dilation, 0),
+        dilation=(dilation, 1),
+        groups=groups,
+        bias=bias,
+    )
 
 
 def normalised(conv: nn.Conv2d) -> nn.Sequential:

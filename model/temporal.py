@@ -55,7 +55,7 @@ class TemporalConv(TemporalLayer):
 
     def __init__(self, channels: int, stride: int, options: TemporalOptions) -> None:
         super().__init__(channels, stride, options)
-        self.conv = temporal_conv(channels, options.window, stride, bias=options.bias)
+        self.conv = temporal_conv(channels, channels, options.window, stride=stride, bias=options.bias)
         self.bn = nn.BatchNorm2d(channels)
         self.residual = self.make_residual(options)
 
@@ -70,7 +70,7 @@ class TemporalBottleneck(TemporalLayer):
         super().__init__(channels, stride, options)
         inner, bias = reduced(channels, options.reduct_ratio), options.bias
         self.reduct_conv = normalised(pointwise_conv(channels, inner, bias=bias))
-        self.conv = normalised(temporal_conv(inner, options.window, stride, bias=bias))
+        self.conv = normalised(temporal_conv(inner, inner, options.window, stride=stride, bias=bias))
         self.expand_conv = normalised(pointwise_conv(inner, channels, bias=bias))
         self.residual = self.make_residual(options)
 
@@ -92,7 +92,9 @@ class TemporalSeparable(TemporalLayer):
         self.expand_conv = None
         if options.expand_ratio > 0:
             self.expand_conv = normalised(pointwise_conv(channels, inner, bias=bias))
-        self.depth_conv = normalised(temporal_conv(inner, options.window, stride, bias=bias, depthwise=True))
+        self.depth_conv = normalised(
+            temporal_conv(inner, inner, options.window, stride=stride, groups=inner, bias=bias)
+        )
         self.point_conv = normalised(pointwise_conv(inner, channels, bias=bias))
         self.residual = self.make_residual(options)
 
@@ -113,10 +115,12 @@ class TemporalSandGlass(TemporalLayer):
     def __init__(self, channels: int, stride: int, options: TemporalOptions) -> None:
         super().__init__(channels, stride, options)
         inner, bias, window = reduced(channels, options.reduct_ratio), options.bias, options.window
-        self.depth_conv1 = normalised(temporal_conv(channels, window, 1, bias=bias, depthwise=True))
+        self.depth_conv1 = normalised(temporal_conv(channels, channels, window, stride=1, groups=channels, bias=bias))
         self.point_conv1 = normalised(pointwise_conv(channels, inner, bias=bias))
         self.point_conv2 = normalised(pointwise_conv(inner, channels, bias=bias))
-        self.depth_conv2 = normalised(temporal_conv(channels, window, stride, bias=bias, depthwise=True))
+        self.depth_conv2 = normalised(
+            temporal_conv(channels, channels, window, stride=stride, groups=channels, bias=bias)
+        )
         self.residual = self.make_residual(options)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from model.layers import Layer, pointwise_conv, reduced
+from model.layers import Layer, pointwise_conv, reduced, temporal_conv
 
 WINDOW = 9  # frames of the plain temporal convolution
 MULTISCALE_WINDOW = 3  # frames of every branch of the multi-scale one
@@ -71,14 +71,6 @@ class DilatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)
-
-
-def temporal_conv(in_channels: int, channels: int, window: int, *, stride: int, dilation: int = 1) -> nn.Conv2d:
-    """Return a convolution over `window` frames, padded at both ends: (N, C, T, V) -> (N, C', T/s, V)."""
-    if window == 1:
-        return pointwise_conv(in_channels, channels, bias=True, stride=stride)
-    padding = (window // 2 * dilation, 0)
-    return nn.Conv2d(in_channels, channels, (window, 1), stride=(stride, 1), padding=padding, dilation=(dilation, 1))
 
 
 def divide(channels: int, count: int) -> list[int]:
