@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from model.aagcn import SMALL, zero
+from model.aagcn import SMALL
+from model.aagcn import initialise as initialise_agcn
 from model.layers import Layer, pointwise_conv
 from model.recognizer import InputShape, PysklRecognizer
 from model.stages import AgcnBlock, Stage, graph_residual, plan_stages
@@ -146,8 +147,6 @@ class BranchedTemporal(Layer):
 
 def initialise(module: nn.Module) -> None:
     """Draw the initial weights of one module, as AAGCN's."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        zero(module.bias)
-    elif isinstance(module, ChannelGraphUnit):
+    initialise_agcn(module)
+    if isinstance(module, ChannelGraphUnit):
         nn.init.constant_(module.bn.weight, SMALL)

@@ -64,26 +64,24 @@ def graph_residual(stage: Stage) -> nn.Module:
 class Block(Layer):
     """A graph layer, a temporal layer, and a residual around both: (N, C, T, V) -> (N, C', T/s, V)."""
 
+    keys = ("gcn", "tcn")  # of the two layers
+
     def __init__(self, stage: Stage, graph: nn.Module, temporal: Layer) -> None:
         super().__init__()
-        self.gcn, self.tcn = graph, temporal
+        for key, layer in zip(self.keys, (graph, temporal), strict=True):
+            self.add_module(key, layer)
         self.residual = block_residual(stage)
         self.activation = nn.ReLU()
         self.stride, self.radius = temporal.stride, temporal.radius
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.tcn(self.gcn(x)) + self.residual(x))
+        y = x
+        for key in self.keys:
+            y = self.get_submodule(key)(y)
+        return self.activation(y + self.residual(x))
 
 
-class AgcnBlock(Layer):
+class AgcnBlock(Block):
     """The same block under the key names of 2s-AGCN and CTR-GCN."""
 
-    def __init__(self, stage: Stage, graph: nn.Module, temporal: Layer) -> None:
-        super().__init__()
-        self.gcn1, self.tcn1 = graph, temporal
-        self.residual = block_residual(stage)
-        self.activation = nn.ReLU()
-        self.stride, self.radius = temporal.stride, temporal.radius
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.tcn1(self.gcn1(x)) + self.residual(x))
+    keys = ("gcn1", "tcn1")
