@@ -146,10 +146,9 @@ class Input(Section):
     @field_validator("augment")
     @classmethod
     def _drops_come_last(cls, value: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
-        drops = [each.name.startswith("drop_") for each in value]
-        if drops != sorted(drops):
-            last = [each.name for each in sorted(value, key=lambda each: each.name.startswith("drop_"))]
-            raise ValueError(f"what is dropped would come back: order them {', '.join(last)}")
+        ordered = tuple(sorted(value, key=lambda each: isinstance(each, Drop)))
+        if value != ordered:
+            raise ValueError(f"what is dropped would come back: order them {', '.join(each.name for each in ordered)}")
         return value
 
     @model_validator(mode="after")

@@ -43,11 +43,19 @@ class PublishedFile(Section):
 
     @property
     def place(self) -> Path:
-        """Its place there: where -gd looks for that name, else the address's last two parts: `j.pth` repeats."""
+        """Its path in the downloads: where -gd looks for a file of that name, else the last two parts of the address.
+
+        Two, for names such as `j.pth` repeat.
+        """
         parts = urlsplit(self.url).path.split("/")[-2:]
         looked_for = (path for path, _ in RAW_FOLDERS.values() if path.is_relative_to(DOWNLOADS))
         same = (path.relative_to(DOWNLOADS) for path in looked_for if path.name == parts[-1])
         return next(same, Path(*parts))
+
+    @property
+    def title(self) -> str:
+        """What it is called here."""
+        return self.name or str(self.place)
 
     @property
     def hint(self) -> str:
@@ -124,9 +132,9 @@ def _main(options: argparse.Namespace) -> int:
 
 def _overview(files: Sequence[PublishedFile]) -> str:
     rows = [
-        (ranges(each.existing), each.kind, each.name or str(each.place), urlsplit(each.url).netloc or "by hand")
+        (ranges(existing), each.kind, each.title, urlsplit(each.url).netloc or "by hand")
         for each in files
-        if each.existing
+        if (existing := each.existing)
     ]
     more = "`python -m tools.fetch NUMBER --list` says more: addresses, licences, where to look"
     return f"{table([HEADER, *sorted(rows)])}\n\n{more}"
@@ -142,25 +150,21 @@ def _about(each: PublishedFile, number: str) -> str:
         "look here": each.hint,
         "-gd reads": _looked_for(each, number),
     }
-    return "\n".join(
-        [f"{each.name or each.place} ({each.kind})", *(f"  {key:9}  {text}" for key, text in known.items() if text)]
-    )
+    return "\n".join([f"{each.title} ({each.kind})", *(f"  {key:9}  {text}" for key, text in known.items() if text)])
 
 
 def _looked_for(each: PublishedFile, number: str) -> str:
     """Return where -gd looks for the data of an experiment, unless it is told otherwise; "" for weights."""
     parts = config.load(number).data.parts if each.kind == "data" else ()
     paths = [RAW_FOLDERS[part][0] for part in parts if part in RAW_FOLDERS]
-    own = [path for path in paths if path.name == Path(each.name or each.place).stem]  # of a .zip that holds a folder
+    own = [path for path in paths if path.name == Path(each.title).stem]  # of a .zip that holds a folder
     return ", ".join(os.path.relpath(path, config.ROOT) for path in own or paths)
 
 
 def _fetch(each: PublishedFile, options: argparse.Namespace) -> str:
     """Fetch one file and print its path; return why it is not there, else ""."""
     if not each.url:
-        put = _looked_for(each, options.number)
-        there = f". Put it where -gd reads it, {put}, or give it as --raw PATH" if put else ""
-        return f"{each.name}: no address of a file, or one behind a log-in. Look here: {each.hint}{there}"
+        return _by_hand(each, options.number)
     path = options.to / each.place
     new = [folder for folder in path.parents if not folder.exists()]  # the deepest first
     try:
@@ -173,6 +177,13 @@ def _fetch(each: PublishedFile, options: argparse.Namespace) -> str:
     checked = "checked" if each.sha256 else "no checksum is published"
     print(f"{path} ({checked}; {each.licence})")
     return ""
+
+
+def _by_hand(each: PublishedFile, number: str) -> str:
+    """Return where to get a file that cannot be fetched, and where to put it."""
+    put = _looked_for(each, number)
+    there = f". Put it where -gd reads it, {put}, or give it as --raw PATH" if put else ""
+    return f"{each.name}: no address of a file, or one behind a log-in. Look here: {each.hint}{there}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +175,7 @@ def choose_part(folder: Path, configs: Path) -> tuple[str, str]:
     """Return a part's name made of a folder's, which no experiment and no store has yet, and what to say of it."""
     wanted = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-._") or "own"
     taken = taken_parts({configs.resolve(), FOLDER}, store_folder())
-    names = (wanted, *(f"{wanted}-{number}" for number in range(2, len(taken) + 3)))
+    names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
     part = next(name for name in names if name not in taken)
     if part == wanted:
         return part, f"part: {part}"
@@ -249,8 +250,7 @@ def main(argv: list[str] | None = None) -> int:
     layout = load_layout(stated) if stated else None
     file = free_number(args.configs, args.number)
     findings = inspect(args.data, layout, args.persons)
-    for line in report(findings):
-        print(line)
+    print("\n".join(report(findings)))
     skeleton = choose_layout(findings, layout, folder)
     print(skeleton.words)
     print(f"split: {choose_split(findings)[1]}")
@@ -259,11 +259,15 @@ def main(argv: list[str] | None = None) -> int:
     draft = {drafted: skeleton.draft} if skeleton.draft else {}
     _write({**draft, file: config_text(findings, skeleton, part)})
     print(f"wrote {_shown(file)}\n\nGo on with:")
+    _print_commands(file, args.data)
+    return 0
+
+
+def _print_commands(file: Path, data: Path) -> None:
     name = file.stem if file.parent.resolve() == FOLDER else shlex.quote(str(file))
-    print(f"  python main.py -c {name} -gd --raw {shlex.quote(_shown(args.data))}")
+    print(f"  python main.py -c {name} -gd --raw {shlex.quote(_shown(data))}")
     print(f"  python main.py -c {name}")
     print(f"  python main.py -c {name} -e")
-    return 0
 
 
 if __name__ == "__main__":

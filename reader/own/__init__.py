@@ -148,7 +148,8 @@ class OwnReader:
 
 
 @lru_cache(maxsize=1)  # the windows of a file follow one another
-def _opened(path: Path, _: int, skeleton: Skeleton) -> np.ndarray:
+def _opened(path: Path, _modified_ns: int, skeleton: Skeleton) -> np.ndarray:
+    """Return the joints of a file; one that was written anew is opened anew."""
     joints = fit(path, open_clip(path), skeleton)
     joints.flags.writeable = False
     return joints

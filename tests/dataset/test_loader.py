@@ -479,7 +479,7 @@ def test_motions_are_differences_within_one_box(stores):
     found, expected = (each.run(clips, index, t).streams for each in (boxed, plain))
     whole = (joints != 0).any(dim=2).flatten(1).all(dim=1)  # nobody comes or goes, whose place would stay zero
     assert whole.any()
-    torch.testing.assert_close(found[whole], (2 * expected / size)[whole], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[whole], (2 * expected / size)[whole], atol=1e-6, rtol=1e-6)
 
 
 # --- the whole way, against upstream's: reader, generator, store, loader

@@ -131,13 +131,12 @@ def check_numbers(facts: RowFacts, part: Part) -> Finding:
         return Finding("error", "numbers", what, "make the part again (-gd --force) from raw files without them")
     channels, ranges = part.manifest["channels"], np.stack([facts.low, facts.high], axis=1).tolist()
     flat = [name for name, (low, high) in zip(channels, ranges, strict=True) if low == high]
-    remedy = "; ".join(FLAT[name] for name in flat)
     shown = ", ".join(f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in zip(channels, ranges, strict=True))
     return Finding(
-        level="ok" if not flat else "note" if flat == ["score"] else "warning",
+        level="warning" if set(flat) - {"score"} else "note" if flat else "ok",
         check="numbers",
         what="; ".join([shown, *(f"{name} never changes" for name in flat)]),
-        remedy=remedy,
+        remedy="; ".join(FLAT[name] for name in flat),
         figures=dict(zip(channels, ranges, strict=True)),
     )
 

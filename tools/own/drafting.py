@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dataset.layouts import Layout, layout_names, load_layout
 
-FRAMES = 500  # of a person, spread over the clip: enough to see what keeps its length
+FRAMES = 500  # of a person, or up to twice as many, spread over the clip: enough to see what keeps its length
 NEARNESS = 0.1  # weight of a distance beside its changes: among joints that do not move, the nearer ones are bones
 UNKNOWN_COST = 1e3  # of two joints that are never seen together
 ALIKE = 1.5  # times the cost of the best tree, up to which a known layout is taken to be the data's

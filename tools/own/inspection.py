@@ -3,8 +3,10 @@
 Letters: M persons, T frames, V joints, C channels.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +53,6 @@ class Findings:
         guess: in words, what of `channels` was guessed; empty where nothing.
         frames: lengths of the clips that were looked at.
         clips: (M, T, V, C) float32 each: the same ones, of long ones only frames spread over them.
-        missing: share of joints of present persons that are all zeros.
         refused: what cannot be read, one line each.
     """
 
@@ -126,7 +127,7 @@ def inspect(data: Path, layout: Layout | None, persons: int | None) -> Findings:
     `KEPT` frames stays in memory.
     """
     listing = list_clips([data], "python -m tools.new_experiment")
-    files = _by_file(listing.rows[:: -(-len(listing.rows) // SAMPLE)])
+    files = _by_file(listing.rows[:: _step(len(listing.rows), SAMPLE)])
     refused: list[str] = []
     glances = _glance_at_all(data, files, layout, persons, refused)
     num_joints, _ = _common_shape(glances)
@@ -138,6 +139,20 @@ def inspect(data: Path, layout: Layout | None, persons: int | None) -> Findings:
     frames, clips = _measure(data, {path: files[path] for path in glances}, skeleton, refused)
     classes = order_classes([row.label for row in listing.rows])
     return Findings(listing, classes, names, num_joints, channels, guess, persons, frames, clips, refused)
+
+
+def _step(count: int, most: int) -> int:
+    """Return the step that takes at most `most` of `count`, spread over them."""
+    return math.ceil(count / most)
+
+
+@contextmanager
+def _noting(refused: list[str]) -> Iterator[None]:
+    """Leave out what cannot be read; why goes to `refused`."""
+    try:
+        yield
+    except ReadError as error:
+        refused.append(str(error))
 
 
 def _by_file(rows: Sequence[Row]) -> dict[Path, list[Row]]:
@@ -153,10 +168,8 @@ def _glance_at_all(
     """Return what the files are that can be read; why others cannot goes to `refused`."""
     glances = {}
     for path in files:
-        try:
+        with _noting(refused):
             glances[path] = _glance(path, layout, persons)
-        except ReadError as error:
-            refused.append(str(error))
     if not glances:
         raise UserError(f"{data}: none of its clips can be read, for {refused[0]}")
     return glances
@@ -169,25 +182,21 @@ def _measure(
     most = max(1, KEPT // sum(map(len, files.values())))
     lengths, clips = [], []
     for path, rows in files.items():
-        try:
-            joints = fit(path, open_clip(path), skeleton)
-        except ReadError as error:
-            refused.append(str(error))
-            continue
-        for clip in _windows(joints, rows, refused):
+        for clip in _windows(path, rows, skeleton, refused):
             lengths.append(clip.shape[1])
-            clips.append(clip[:, :: -(-clip.shape[1] // most)].copy())  # a view would keep all of the file
+            clips.append(clip[:, :: _step(clip.shape[1], most)].copy())  # a view would keep all of the file
     if not clips:
         raise UserError(f"{data}: none of its clips can be used, for {refused[-1]}")
     return lengths, clips
 
 
-def _windows(joints: np.ndarray, rows: Sequence[Row], refused: list[str]) -> Iterator[np.ndarray]:
-    for row in rows:
-        try:
-            yield cut(row.file, row.name, joints, row.start, row.end)
-        except ReadError as error:
-            refused.append(str(error))
+def _windows(path: Path, rows: Sequence[Row], skeleton: Skeleton, refused: list[str]) -> Iterator[np.ndarray]:
+    """Yield the clips `rows` of a file, joints (M, T, V, C)."""
+    with _noting(refused):
+        joints = fit(path, open_clip(path), skeleton)
+        for row in rows:
+            with _noting(refused):
+                yield cut(path, row.name, joints, row.start, row.end)
 
 
 def _glance(path: Path, layout: Layout | None, persons: int | None) -> Glance:
