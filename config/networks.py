@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 from config.section import Growth, Hops, Positive, Section
 
 Graph = Literal["spatial", "stgcn_spatial", "spatial_full", "uniform", "distance"]
+Initial = Annotated[
+    Literal["torch", "stgcn", "mmaction2"],
+    Field(description="weights as PYSKL, the original ST-GCN or mmaction2 0.x draws them"),
+]
 
 
 class Network(Section):
@@ -75,9 +79,9 @@ class EfficientGCN(Network):
 
 
 class STGCN(Network):
-    """Yan et al. 2018 (ST-GCN), Duan et al. 2022 (ST-GCN++): the same blocks with other options."""
+    """Yan et al. 2018 (ST-GCN; two of them: ST-GCN-2s), Duan et al. 2022 (ST-GCN++): one network with options."""
 
-    name: Literal["ST-GCN", "ST-GCN++"]
+    name: Literal["ST-GCN", "ST-GCN++", "ST-GCN-2s"]
     graph: Graph = Field(description="how the adjacency is made of the layout")
     base_channels: int = Field(default=64, ge=1, description="of the first block")
     ratio: float = Field(default=2.0, gt=0, description="growth of the channels at a block that inflates")
@@ -90,6 +94,20 @@ class STGCN(Network):
     temporal: Literal["unit", "multiscale"] = Field(description="one window of 9 frames, or six branches")
     temporal_dropout: float = Field(default=0.0, ge=0, lt=1, description="behind temporal units but the first")
     data_bn: Literal["VC", "MVC", "none"] = Field(default="VC", description="what the input is normalised over")
+    initial: Initial = "torch"
+    drop_prob: float = Field(default=0.0, ge=0, lt=1, description="before the classifier")
+
+
+class MBSTGCN(Network):
+    """ByeByeChen's multi-branch ST-GCN: six branches in time, weighted channels, a noisy graph."""
+
+    name: Literal["MB-ST-GCN"]
+    graph: Graph = Field(default="stgcn_spatial", description="how the adjacency is made of the layout")
+    base_channels: int = Field(default=64, ge=6, description="of the first block; six branches share them")
+    noise_mean: float = Field(default=0.05, description="of what is added to the adjacency, once")
+    noise_std: float = Field(default=0.2, ge=0, description="its standard deviation")
+    noise_seed: int = Field(default=0, ge=0, description="decides it, whatever the seed of the run")
+    initial: Initial = "stgcn"
     drop_prob: float = Field(default=0.0, ge=0, lt=1, description="before the classifier")
 
 
@@ -125,4 +143,4 @@ class CTRGCN(Network):
     drop_prob: float = Field(default=0.0, ge=0, lt=1, description="before the classifier")
 
 
-Model = Annotated[EfficientGCN | STGCN | AAGCN | AGCN | CTRGCN, Field(discriminator="name")]
+Model = Annotated[EfficientGCN | STGCN | MBSTGCN | AAGCN | AGCN | CTRGCN, Field(discriminator="name")]

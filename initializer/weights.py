@@ -5,7 +5,7 @@ import logging
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,11 @@ def import_weights(
     own = [key for key in expected if key not in state and key.endswith(imported.absent)]
     state |= {key: expected[key] for key in own}  # what the file's form never has, such as Paddle the adjacency
     fitting = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
-    head = [key for key in expected if key.startswith(str(model.head)) and key in state and key not in fitting]
+    head = [
+        key
+        for key in expected
+        if key.startswith(cast("str | tuple[str, ...]", model.head)) and key in state and key not in fitting
+    ]
     with_own_head = state | {key: expected[key] for key in head}
     if init_head:
         state = with_own_head
@@ -116,7 +120,7 @@ def _refuse_other_experiment(path: Path, content: dict[str, Any], config: Config
     theirs, ours = content["config"], json.loads(config.model_dump_json())
     places = [("data", key) for key in ("benchmark", "layout", "variant")]
     places += [("input", key) for key in theirs["input"] if key != "augment"]
-    places += [("model", key) for key in ours["model"] if key != "drop_prob"]
+    places += [("model", key) for key in ours["model"] if key not in ("drop_prob", "initial")]
     other = [
         f"{section}.{key}={theirs[section].get(key)} (here {ours[section].get(key)})"
         for section, key in places

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from model.initial import spread_out, zero
 from model.layers import pointwise_conv, reduced
 from model.recognizer import InputShape, PysklRecognizer
 from model.stages import Block, Stage, graph_residual, plan_stages
@@ -145,15 +146,6 @@ class AttentiveGraphUnit(AdaptiveGraphUnit):
 
 def initialise(module: nn.Module) -> None:
     """Draw the initial weights of one module, after those in it, as 2s-AGCN and its successors do."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        zero(module.bias)
-    elif isinstance(module, AdaptiveGraphUnit):
+    spread_out(module)
+    if isinstance(module, AdaptiveGraphUnit):
         module.initialise()
-
-
-def zero(*tensors: Tensor | None) -> None:
-    """Set trained tensors to zero."""
-    for tensor in tensors:
-        if tensor is not None:
-            nn.init.zeros_(tensor)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from model.initial import draw_initial
 from model.layers import Zero, pointwise_conv
 from model.recognizer import InputShape, PysklRecognizer
 from model.stages import Block, Stage, graph_residual, plan_stages
@@ -42,6 +43,7 @@ class STGCN(PysklRecognizer):
         temporal: "unit" looks over 9 frames, "multiscale" has six branches.
         temporal_dropout: after every temporal layer but the first block's, as upstream.
         data_bn: "VC", "MVC" or "none", see `Recognizer`.
+        initial: how weights are drawn, see `draw_initial`.
         drop_prob: dropout before the classifier.
 
     Raises:
@@ -68,6 +70,7 @@ class STGCN(PysklRecognizer):
         temporal: str = "multiscale",
         temporal_dropout: float = 0.0,
         data_bn: str = "VC",
+        initial: str = "torch",
         drop_prob: float = 0.0,
     ) -> None:
         if temporal not in TEMPORAL_UNITS:
@@ -88,6 +91,7 @@ class STGCN(PysklRecognizer):
             data_bn=data_bn,
             drop_prob=drop_prob,
         )
+        draw_initial(self, initial)
 
     @property
     def temporal_radius(self) -> int:

@@ -29,6 +29,7 @@ PADDLE_NAMES = {
     r"head\.fc_cls\.": "cls_head.fc_cls.",
 }
 
+TWO_STREAMS = ("origin_stream.", "motion_stream.")  # before the keys of an original two-stream ST-GCN, and of ours
 CLASSIFIER = "cls_head.fc_cls"
 PADDLE_CLASSIFIER = "head.fc_cls"
 LEARNED_ELSEWHERE = ("gcn.A",)  # PaddleVideo's ST-GCN++ keeps the adjacency out of its parameters
@@ -40,6 +41,8 @@ def with_our_names(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]
     Raises:
         ValueError: if the names are of a known form, and something of it is missing.
     """
+    if state and all(key.startswith(TWO_STREAMS) for key in state):
+        return _of_two_streams(state)
     if any("st_gcn_networks." in key for key in state):
         form = "mmaction2-0.x" if any(key.startswith("backbone.") for key in state) else "st-gcn"
         return form, _from_original(state)
@@ -79,6 +82,16 @@ def rename(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, T
             raise ValueError(f"holds '{name}' twice, under two names")
         renamed[name] = tensor
     return renamed
+
+
+def _of_two_streams(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    """Return the form of the networks in a two-stream network, and the weights of both under our names."""
+    form, renamed = "state-dict", dict[str, Tensor]()
+    for prefix in TWO_STREAMS:
+        part = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+        form, weights = with_our_names(part)
+        renamed |= {prefix + key: tensor for key, tensor in weights.items()}
+    return form, renamed
 
 
 def _from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

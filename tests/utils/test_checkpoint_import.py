@@ -255,10 +255,29 @@ def test_the_original_st_gcn_gets_pyskls_names(save, form):
     assert [found[f"backbone.gcn.0.{name}.bn.weight"][0].item() for name in ("gcn", "tcn")] == [0, 3]
 
 
+@pytest.mark.parametrize("wrap", ["", "module."])
+def test_both_networks_of_an_original_two_stream_st_gcn_get_our_names(save, wrap):
+    prefixes = ("origin_stream.", "motion_stream.")
+    one = read_checkpoint(save(original_st_gcn())).state
+    two = {f"{wrap}{prefix}{key}": value for prefix in prefixes for key, value in original_st_gcn().items()}
+    checkpoint = read_checkpoint(save(two))
+    assert (checkpoint.form, set(checkpoint.state)) == ("st-gcn", {prefix + key for prefix in prefixes for key in one})
+    again = read_checkpoint(save(checkpoint.state))  # ours, saved as a plain state dict
+    assert (again.form, set(again.state)) == ("pyskl", set(checkpoint.state))
+
+
+def test_half_a_two_stream_network_and_strays_keep_their_names(save):
+    half = {f"motion_stream.{key}": value for key, value in original_st_gcn().items()}
+    assert all(key.startswith("motion_stream.") for key in read_checkpoint(save(half)).state)
+    stray = half | {"fc.weight": torch.ones(2)}
+    assert "without its adjacency A" in refused(save(stray))
+
+
 def test_an_original_st_gcn_without_its_adjacency_is_refused(save):
     state = original_st_gcn()
     del state["A"]
     assert "without its adjacency A" in refused(save(state))
+    assert "without its adjacency A" in refused(save({f"origin_stream.{key}": state[key] for key in state}))
 
 
 def test_a_weight_under_two_names_is_refused(save):
