@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, is_dataclass
@@ -44,6 +44,7 @@ from utils.files import disk_errors
 from utils.recording import UNKNOWN, Reader, ReadError, Recording, Scan, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
+CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
 SHOWN_REFUSALS = 20
 FACTS = ("height", "width", "persons")  # columns that variants may need
 TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
@@ -59,7 +60,15 @@ RAW_FOLDERS = {
     "demo": (RAW / "demo", "write it with: python -m tools.make_skeletons data/raw_skeleton/demo"),
     "nw-ucla": (RAW / "nw-ucla", "docs/forms/ucla.md says where to get its JSON files"),
     "utd-mhad": (RAW / "utd-mhad", "docs/forms/utd.md says where to get its .mat files"),
+    "kinetics-skeleton": (RAW / "kinetics-skeleton", "docs/forms/kinetics.md says where to get it"),
+    "babel60": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
+    "babel60-extra": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
+    "babel120": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
+    "babel120-extra": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
+    "deeplabcut": (RAW / "deeplabcut", "docs/forms/deeplabcut.md says what must lie there"),
+    "k400-hrnet": (DOWNLOADS / "k400/k400_hrnet.pkl", "docs/forms/annotations.md says what must lie there"),
     "ntu60-hrnet": (DOWNLOADS / "nturgbd/ntu60_hrnet.pkl", PYSKL.format(3005)),
+    "ntu60-3d-nmtvc": (RAW / "ntu60-3d-nmtvc", "`python -m tools.fetch 1012 --data` says how its files are made"),
     "ntu60-3d": (DOWNLOADS / "nturgbd/ntu60_3danno.pkl", PYSKL.format(3001)),
     "ntu120-hrnet": (DOWNLOADS / "nturgbd/ntu120_hrnet.pkl", PYSKL.format(3021)),
     "ntu120-3d": (DOWNLOADS / "nturgbd/ntu120_3danno.pkl", PYSKL.format(3017)),
@@ -133,7 +142,7 @@ def _order(config: Config, part: str, request: Request) -> Order:
 def _reader_options(config: Config) -> dict[str, Any]:
     layout, options = load_layout(config.data.layout), config.data.reader_options()
     known = {"joints": layout.joints, "num_joints": layout.num_joints}  # what the layout knows and the data leave open
-    return {key: known.get(key, value) for key, value in options.items()}
+    return {key: known[key] if value is None and key in known else value for key, value in options.items()}
 
 
 def _default_raw(part: str) -> Path:
@@ -237,21 +246,21 @@ def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
 
 def _read_all(order: Order, scan: Scan, plan: dict[str, Any], variants: dict[str, dict[str, Any]]) -> None:
     with PartWriter(order.path, plan, variants) as writer:
-        todo = scan.sources[writer.done :]
         if writer.done:
             order.request.say(
                 f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
             )
         with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.request.progress) as bar:
-            for results in _in_order(order, todo, tuple(variants)):
+            for results in _in_order(order, scan.sources[writer.done :], tuple(variants)):
                 writer.add(results)
                 bar.update(len(results))
+        scan.sources.clear()  # all are read; what follows needs the memory for the index
         writer.finish()
 
 
 def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -> Iterator[list[ReadSource]]:
     """Yield results chunk by chunk in the sources' order, however many processes read them."""
-    chunks = (list(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK))
+    chunks = _chunks(todo)
     if order.request.jobs == 1 or len(todo) <= CHUNK or not order.reader.parallel:
         yield from (_read_chunk(order.reader, chunk, variants) for chunk in chunks)
         return
@@ -271,6 +280,19 @@ def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """Yield sources, some at a time: at most `CHUNK`, of one file or of files of at most `CHUNK_BYTES` together."""
+    chunk, files = list[Source](), dict[Path, int]()
+    for source in sources:
+        files[source.path] = source.size
+        if len(chunk) == CHUNK or (len(files) > 1 and sum(files.values()) > CHUNK_BYTES):
+            yield chunk
+            chunk, files = [], {source.path: source.size}
+        chunk.append(source)
+    if chunk:
+        yield chunk
 
 
 def _live_and_die_with_parent() -> None:

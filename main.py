@@ -44,6 +44,7 @@ GOES_WITH = {
     "--out": ("-e", "-xf"),
     "--clips": ("-xf",),
 }
+SCORED = ("eval", "train", "test")  # the splits of -e and -xf; not every data set has a test
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,11 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("-c", "--config", metavar="N", help="the experiment: a number, or the path of a yaml")
     actions = parser.add_argument_group("actions (none: train)").add_mutually_exclusive_group()
     actions.add_argument("-gd", "--generate_data", action="store_true", help="raw files -> store")
-    actions.add_argument("-e", "--evaluate", action="store_true", help="evaluate -pp, else the newest run's best")
+    evaluate = "a split (eval) with -pp, else with the newest run's best; without labels: scores only"
+    actions.add_argument("-e", "--evaluate", nargs="?", const="eval", choices=SCORED, help=evaluate)
     resume = "go on with the newest (or named) unfinished run, bit-exactly"
     actions.add_argument("-r", "--resume", nargs="?", const="", metavar="RUN", help=resume)
     extract = "pooled features, logits, labels and names of a split (eval)"
-    actions.add_argument("-xf", "--extract", nargs="?", const="eval", choices=["train", "eval"], help=extract)
+    actions.add_argument("-xf", "--extract", nargs="?", const="eval", choices=SCORED, help=extract)
     actions.add_argument("-l", "--list", action="store_true", help="list all experiments")
 
     data = parser.add_argument_group("with -gd")
@@ -174,12 +176,13 @@ def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> i
 
     if options.out:  # a name that cannot be written is known before hours of work
         (outputs.feature_writer if options.extract else outputs.score_writer)(options.out)
-    run = initializer.prepare_evaluation(config, machine, options.pretrained_path, options.extract or "eval")
+    split = options.evaluate or options.extract
+    run = initializer.prepare_evaluation(config, machine, options.pretrained_path, split)
     try:
         if options.evaluate:
-            processor.run_evaluation(run, options.out)
+            processor.run_evaluation(run, options.out, split)
         else:
-            processor.run_extraction(run, options.extract, options.clips or (), options.out)
+            processor.run_extraction(run, split, options.clips or (), options.out)
     except Interrupted as signal:
         return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
     return 0

@@ -293,13 +293,14 @@ def _not_finite(run: TrainingRun, index: Tensor) -> UserError:
 
 @torch.inference_mode()
 def evaluate(run: Run, split: str) -> Evaluation:
-    """Score every clip of `split` once, in order, and log the figures."""
+    """Score every clip of `split` once, in order, and log the figures: of those that have a label."""
     batches, start = run.batches[split], time.monotonic()
     run.scored.eval()
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in _shown(run, batches):
         logits = over_test_clips(run.scored(batch.streams), len(batch), run.average)
-        found.append((logits, batch.labels, run.loss(logits, batch.labels)))
+        losses = run.loss(logits, batch.labels.clamp(min=0))  # without a label: a number that `score` leaves out
+        found.append((logits, batch.labels, losses))
     logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
     _refuse_not_finite(logits, batches.names)
     scores = score(logits, labels, losses)
@@ -349,12 +350,12 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
     return found
 
 
-def run_evaluation(run: Run, out: Path | None = None) -> Evaluation:
-    """Evaluate the eval split; scores go to the run folder and, where given, to `out` (.npz, .json or .pkl)."""
+def run_evaluation(run: Run, out: Path | None = None, split: str = "eval") -> Evaluation:
+    """Evaluate a split; scores go to the run folder and, where given, to `out` (.npz, .json or .pkl)."""
     write = outputs.score_writer(out) if out else None  # a wrong suffix is known before hours of work
     run.log.info("Starting evaluating ...")
-    evaluation = evaluate(run, "eval")
-    run.folder.add_metrics({"epoch": 0, "checkpoint": run.about["weights"], "eval": evaluation.scores.figures()})
+    evaluation = evaluate(run, split)
+    run.folder.add_metrics({"epoch": 0, "checkpoint": run.about["weights"], split: evaluation.scores.figures()})
     run.log.info(f"Scores: {evaluation.save(run.folder)}")
     if write:
         write(evaluation.columns)
@@ -482,14 +483,25 @@ def _refuse_not_finite(logits: Tensor, names: np.ndarray) -> None:
 
 
 def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
+    total = scores.count + scores.unlabelled
+    if scores.unlabelled:
+        some = f"{scores.unlabelled} of them without a label: not counted"
+        run.log.info(f"{total} clips scored, {some if scores.count else 'none labelled: no accuracy'}")
+    if scores.count:
+        _log_accuracy(run, scores)
+    speed = total / seconds
+    run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
+    run.log.info("")
+
+
+def _log_accuracy(run: Run, scores: Scores) -> None:
     run.log.info(
         f"Top-1 accuracy: {share(scores.top1, scores.count)}, Top-5 accuracy: {share(scores.top5, scores.count)}, "
         f"Mean loss:{scores.mean_loss:.4f}"
     )
-    run.log.info(f"Mean-class accuracy: {scores.mean_class:.2%} over the classes that are present")
-    speed = scores.count / seconds
-    run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
-    run.log.info("")
+    num_classes = len(scores.confusion)
+    absent = "" if scores.present == num_classes else f" that are present of {num_classes}"
+    run.log.info(f"Mean-class accuracy: {scores.mean_class:.2%} over the {scores.present} classes{absent}")
 
 
 def _log_best(run: TrainingRun) -> None:

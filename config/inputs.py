@@ -74,10 +74,21 @@ class RandomMove(Section):
     degrees: tuple[float, ...] = Field(default=(-10.0, -5.0, 0.0, 5.0, 10.0), min_length=1, description="to draw from")
     scales: tuple[Growth, ...] = Field(default=(0.9, 1.0, 1.1), min_length=1, description="to draw from")
     shifts: tuple[float, ...] = Field(default=(-0.2, -0.1, 0.0, 0.1, 0.2), min_length=1, description="to draw from")
+    masked: bool = Field(default=True, description="missing joints and padding stay zero; false: moved, as there")
+
+
+class ScaleShift(Section):
+    """Scales every clip about the image's corner and shifts it by pixels, as the DeepLabCut fork of ST-GCN did."""
+
+    name: Literal["scale_shift"]
+    percent: int = Field(default=3, ge=0, lt=100, description="factors are 1 +- whole percents up to this")
+    pixels: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="to draw from; of data.frame_size")
+    original: Probability = Field(default=0.2, description="share of clips that stay as they are")
 
 
 Augmentation = Annotated[
-    Rotate | RotateAxes | Scale | Shear | Flip | Drop | Noise | Shift | RandomMove, Field(discriminator="name")
+    Rotate | RotateAxes | Scale | Shear | Flip | Drop | Noise | Shift | RandomMove | ScaleShift,
+    Field(discriminator="name"),
 ]
 
 

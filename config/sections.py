@@ -15,12 +15,30 @@ from config.inputs import Input
 from config.networks import Model
 from config.section import Decay, Positive, Section
 
+NotNegative = Annotated[float, Field(ge=0)]
+Weights = Annotated[tuple[NotNegative, ...], Field(strict=False)]  # lists, too: `loss` is looked into first
+
 
 class CrossEntropy(Section):
     """Cross-entropy of the softmax."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
     smoothing: float = Field(default=0.0, ge=0, lt=1, description="of the labels, over all classes, in training")
+
+
+class WeightedCrossEntropy(Section):
+    """Cross-entropy times a weight of the clip's class. Evaluation's loss has no weights."""
+
+    name: Literal["weighted_cross_entropy"]
+    weights: Weights | None = Field(default=None, description="by label; none: 1 / clips of the class, of mean 1")
+
+
+class CbFocal(Section):
+    """Class-balanced focal loss, of a sigmoid per class. Evaluation's loss is the cross-entropy."""
+
+    name: Literal["cb_focal"]
+    beta: Decay = Field(default=0.9999, description="weights (1 - beta) / (1 - beta^clips), of mean 1; 0: all alike")
+    gamma: NotNegative = Field(default=2.0, description="how much less a clip counts that is right already; 0: no less")
 
 
 class Sgd(Section):
@@ -70,8 +88,16 @@ class Step(Section):
         return value
 
 
+class Constant(Section):
+    """Linear warm-up from 0, then the base rate."""
+
+    name: Literal["constant"]
+    warmup_epochs: int = Field(default=0, ge=0, description="epochs until the full rate")
+
+
+Loss = Annotated[CrossEntropy | WeightedCrossEntropy | CbFocal, Field(discriminator="name")]
 Optimizer = Annotated[Sgd | Adam, Field(discriminator="name")]
-Schedule = Annotated[Cosine | Step, Field(discriminator="name")]
+Schedule = Annotated[Cosine | Step | Constant, Field(discriminator="name")]
 
 
 class Train(Section):
@@ -93,17 +119,23 @@ class Train(Section):
     accumulate: int = Field(
         default=1, ge=1, description="pieces that a batch is computed in, to save memory; BatchNorm sees each alone"
     )
-    loss: CrossEntropy = Field(default=CrossEntropy(), description="per clip, then averaged")
+    loss: Loss = Field(default=CrossEntropy(), description="per clip, then averaged")
     optimizer: Optimizer
     schedule: Schedule
     clip_norm: float | None = Field(default=None, gt=0, description="gradient norm is clipped to this")
     seed: int = Field(default=1, ge=0, le=2**32 - 1, description="of initial weights, order, augmentation and dropout")
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _cross_entropy_by_default(cls, value: object) -> object:
+        return {"name": "cross_entropy", **value} if isinstance(value, dict) else value
 
 
 class Test(Section):
     """How a checkpoint is evaluated."""
 
     batch_size: int = Field(ge=1, description="clips a step; changes no result")
+    frames: int | None = Field(default=None, ge=3, le=10_000, description="of a clip, if not as many as in training")
     clips: int = Field(default=1, ge=1, description="test clips of each clip, for the figures of best and last")
     average: Literal["probability", "score"] = Field(default="probability", description="over test clips")
 
@@ -111,7 +143,7 @@ class Test(Section):
 class Published(Section):
     """A figure of a paper or repository, to compare with; never ours."""
 
-    metric: Literal["top1", "two_stream", "four_stream"] = Field(
+    metric: Literal["top1", "mean_class", "two_stream", "four_stream"] = Field(
         description="two_stream and four_stream: of this benchmark's joint and bone (and motion) numbers, fused"
     )
     value: float

@@ -3,8 +3,10 @@
 Letters: N clips, M persons, T frames, V joints, C channels, R rows; row 0 of a table is all zeros.
 """
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from utils.batch import Batch
 from utils.errors import UserError
 
 MEMINFO = Path("/proc/meminfo")
+NEAR = 64  # rows: what lies nearer together is read from the disk at once
 
 PersonPadding = Literal["zero", "loop"]
 
@@ -57,8 +60,32 @@ class FrameTable:
         owner = np.searchsorted(self.starts, flat, side="right") - 1  # -1: row 0
         for part, (start, table) in enumerate(zip(self.starts, self._maps, strict=True)):
             mine = np.flatnonzero(owner == part)
+            _announce(table, flat[mine] - start)
             taken[mine] = table[flat[mine] - start]
         return torch.from_numpy(taken.reshape(*rows.shape, *self.row_shape)).to(self.device)
+
+
+def _announce(table: np.ndarray, rows: np.ndarray) -> None:
+    """Have the system read all `rows` of a mapped table from the disk, at once and nothing else, if it can do that.
+
+    By itself it waits until a row is touched, and then reads up to megabytes around it.
+    """
+    if not (isinstance(table.base, mmap.mmap) and hasattr(mmap, "MADV_WILLNEED")):
+        return
+    table.base.madvise(mmap.MADV_RANDOM)
+    offset, size = table.offset % mmap.ALLOCATIONGRANULARITY, table.strides[0]
+    for first, last in runs(rows):
+        begin = (offset + first * size) // mmap.PAGESIZE * mmap.PAGESIZE
+        table.base.madvise(mmap.MADV_WILLNEED, begin, offset + (last + 1) * size - begin)
+
+
+def runs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last of each run of rows (L,) that lie one behind another, at most `NEAR` apart."""
+    if not len(rows):
+        return []
+    step = np.diff(rows)
+    cut = np.flatnonzero((step < 0) | (step > NEAR))
+    return list(zip(rows[[0, *(cut + 1)]].tolist(), rows[[*cut, -1]].tolist(), strict=True))
 
 
 def free_bytes(device: torch.device) -> int:
@@ -75,7 +102,6 @@ class Clips:
     """The clips of one split, across parts, in the store's order.
 
     Attributes:
-        names: (N,) names.
         labels: (N,) int64.
         frames: (N,) int64, frames of every clip, on the CPU.
     """
@@ -90,8 +116,7 @@ class Clips:
     ) -> None:
         """Take the clips `chosen` (indices per part), and of each the first `persons` persons; see `pad_persons`."""
         self.table = table
-        picks = list(zip(parts, chosen, strict=True))
-        self.names = np.concatenate([part.names[index] for part, index in picks])
+        self._picks = picks = list(zip(parts, chosen, strict=True))
         self.labels = torch.from_numpy(np.concatenate([part.labels[index] for part, index in picks])).to(table.device)
         spans = [
             pad_persons(part.spans[index], persons, padding) + np.array([start, 0, 0, 0])
@@ -104,6 +129,11 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def names(self) -> np.ndarray:
+        """(N,) names, read when they are first asked for: scores need them, an epoch does not."""
+        return np.concatenate([part.names[index] for part, index in self._picks])
 
     def joints(self, index: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frames `t` (N, L) of clips `index` (N,) as (N, C, L, V, M), and their lengths (N, M).

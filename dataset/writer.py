@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,10 +18,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from dataset.index import Index, Spans
 from dataset.packing import Packed
-from dataset.store import COLUMN, MANIFEST, PART_FORMAT, SPLIT, VARIANT_FORMAT, VERSION, checksums, read_manifest
+from dataset.store import MANIFEST, PART_FORMAT, read_manifest
 from utils.errors import UserError
-from utils.files import lock, sync_folder, write_array, write_json
+from utils.files import lock, sync_folder, write_json
 from utils.recording import Scan
 
 JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
@@ -191,96 +190,10 @@ class PartWriter:
         """Make the part visible; return its manifest."""
         for rows in self._rows.values():
             rows.complete()
-        index = _Index(self.variants)
-        index.read(_journal_entries(self.folder / JOURNAL))
+        index = Index(self.variants, self.plan["split_lists"])
+        index.read(entry for _, entry in _journal_entries(self.folder / JOURNAL))
         manifest = index.write(self.folder, self.plan, self.variants)
         _reveal(self.path)
-        return manifest
-
-
-class _Spans:
-    """Where the clips of a variant lie, compactly: 80 bytes a clip of two persons."""
-
-    def __init__(self) -> None:
-        self._numbers = array("q")  # the spans of all persons of all clips, one after another
-        self._persons, self._frames = array("q"), array("q")  # of each clip
-
-    def add(self, spans: np.ndarray, start: int, frames: int) -> None:
-        """Append a clip's spans (M, 4), whose rows begin at row `start`; M may differ from clip to clip."""
-        self._numbers.extend((spans + np.array([start, 0, 0, 0])).ravel().tolist())
-        self._persons.append(len(spans))
-        self._frames.append(frames)
-
-    def write(self, folder: Path, options: dict[str, Any], names: str) -> None:
-        """Write index and manifest beside complete coordinates; `names` (a checksum) ties the variant to its part."""
-        persons = np.array(self._persons, np.int64)
-        present = np.arange(max(self._persons, default=0)) < persons[:, None]  # (N, M)
-        table = np.zeros((*present.shape, 4), np.int64)
-        table[present] = np.array(self._numbers, np.int64).reshape(-1, 4)
-        write_array(folder / "spans.npy", table)
-        write_array(folder / "frames.npy", np.array(self._frames, np.int64))
-        files = checksums(folder, ["coordinates.npy", "spans.npy", "frames.npy"])
-        manifest = {"format": VARIANT_FORMAT, "version": VERSION, "variant": folder.name, "options": options}
-        write_json(folder / MANIFEST, {**manifest, "clips": len(table), "names": names, "files": files})
-        sync_folder(folder)
-
-
-class _Index:
-    """All clips of a journal as columns."""
-
-    def __init__(self, variants: Iterable[str]) -> None:
-        self.names: list[str] = []
-        self.clips: dict[str, list[Any]] = {"label": [], "frames": [], "splits": []}
-        self.columns: dict[str, list[Any]] = {}
-        self.spans = {name: _Spans() for name in variants}
-        self.refused: list[dict[str, str]] = []
-
-    def read(self, entries: Iterator[tuple[int, dict[str, Any]]]) -> None:
-        """Take all entries; raises `UserError` if names are not unique, or columns not the same for all clips."""
-        for _, entry in entries:
-            if entry["refused"]:
-                self.refused.append({"source": entry["source"], "reason": entry["refused"]})
-            for clip in entry["clips"]:
-                self._add(clip)
-        if len(set(self.names)) != len(self.names):
-            twins = [name for name, times in Counter(self.names).items() if times > 1]
-            raise UserError(f"clip names must be unique within a part; these are not: {', '.join(twins[:5])}")
-
-    def _add(self, clip: dict[str, Any]) -> None:
-        if self.names and clip["columns"].keys() != self.columns.keys():
-            raise UserError(
-                f"{clip['name']}: has the columns {', '.join(clip['columns'])}, but {self.names[0]} has "
-                f"{', '.join(self.columns)}; the clips of one part must have the same"
-            )
-        self.names.append(clip["name"])
-        for key, values in self.clips.items():
-            values.append(clip[key])
-        for key, value in clip["columns"].items():
-            self.columns.setdefault(key, []).append(value)
-        for name, place in clip["places"].items():
-            self.spans[name].add(np.array(place["spans"], np.int64).reshape(-1, 4), place["start"], place["frames"])
-
-    def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Write all columns, the variants' indices and, last, the manifest."""
-        columns: dict[str, tuple[list[Any], type | None]] = {
-            "names.npy": (self.names, np.str_),
-            "labels.npy": (self.clips["label"], np.int64),
-            "frames.npy": (self.clips["frames"], np.int64),
-            **{COLUMN.format(key): (values, None) for key, values in self.columns.items()},
-        }
-        for split_list in plan["split_lists"]:
-            stated = [splits.get(split_list, "") for splits in self.clips["splits"]]
-            columns[SPLIT.format(split_list)] = (stated, np.str_)
-        for name, (values, dtype) in columns.items():  # one at a time: texts are wide as arrays
-            write_array(folder / name, np.array(values, dtype))
-        files = checksums(folder, columns)
-        for name, options in variants.items():
-            self.spans[name].write(folder / name, options, files["names.npy"])
-        manifest = {
-            "format": PART_FORMAT, "version": VERSION, **plan, "clips": len(self.names),
-            "columns": sorted(self.columns), "refused": self.refused, "files": files,
-        }  # fmt: skip
-        write_json(folder / MANIFEST, manifest)
         return manifest
 
 
@@ -292,7 +205,7 @@ def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[st
     """
     folder = path / f"{name}.partial" / name
     with hold(folder.parent):
-        rows, spans = Rows(folder), _Spans()
+        rows, spans = Rows(folder), Spans()
         try:
             rows.restore(EMPTY)
             for clip in clips:
@@ -351,7 +264,11 @@ def same_sources(first: dict[str, Any], second: dict[str, Any]) -> bool:
 
 def source_digest(scan: Scan) -> str:
     """Return one number for a list of sources: two scans share it if all names and sizes are the same."""
-    return hashlib.sha256(json.dumps([source.key() for source in scan.sources]).encode()).hexdigest()
+    digest = hashlib.sha256(b"[")
+    for n, source in enumerate(scan.sources):  # one JSON list of all keys, but never as a whole
+        digest.update((", " * (n > 0) + json.dumps(source.key())).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _journal_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -4,8 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ import config as configs
 from config import Config
 from dataset.loader import TrainLoader
 from dataset.splits import SPLITS
-from initializer.data import Data, data_shape, make_loader, open_data
+from initializer.data import Data, build_loss, count_classes, data_shape, make_loader, open_data
 from initializer.history import newest_best, refuse_missing, run_parent, unfinished
 from initializer.machine import Machine, set_determinism
 from initializer.network import build_model, build_optimizer, build_recipe
-from initializer.weights import import_weights, log_import, refuse_other_layout
-from loss import LOSSES
+from initializer.weights import import_weights, log_import, refuse_other_layout, stated_classes
+from loss import Loss, cross_entropy
 from processor import TEST, Batches, Run, TrainingRun, restore
 from utils import environment, logs
 from utils.checkpoint_import import read_own
@@ -84,7 +83,7 @@ def prepare_evaluation(config: Config, machine: Machine, weights: Path | None, s
     if weights:
         refuse_missing(weights, config, machine)
     weights = weights or newest_best(config, machine)
-    stage = _Stage.set_up(config, machine, (split,))
+    stage = _Stage.set_up(config, machine, (split,), weights)
     loaded = import_weights(stage.model, weights, config)
     run = stage.open(RunFolder.create(run_parent(config, machine), EVALUATION))
     run.about["weights"] = str(weights)
@@ -104,11 +103,14 @@ class _Stage:
     batches: dict[str, Batches]
     model: nn.Module
     cost: Cost
+    train_loss: Loss | None  # None: nothing is trained
 
     @classmethod
-    def set_up(cls, config: Config, machine: Machine, splits: Sequence[str]) -> "_Stage":
+    def set_up(cls, config: Config, machine: Machine, splits: Sequence[str], weights: Path | None = None) -> "_Stage":
         set_determinism(machine)
         data = open_data(config, machine, splits)
+        if weights and not data.benchmark.classes:  # clips without labels, to be scored
+            data = replace(data, benchmark=replace(data.benchmark, classes=stated_classes(weights)))
         trains = set(splits) == set(SPLITS)
         batches = _make_batches(config, data, trains=trains)
         torch.manual_seed(config.train.seed)
@@ -117,7 +119,8 @@ class _Stage:
             cost = measure(model, (1, *data_shape(config, data)))
         except (ValueError, RuntimeError) as error:  # a choice of sizes that no network has
             raise UserError(f"model: these values do not fit together ({str(error).splitlines()[0]})") from error
-        return cls(config, machine, data, batches, model.to(data.device), cost)
+        loss = build_loss(config, data) if trains else None
+        return cls(config, machine, data, batches, model.to(data.device), cost, loss)
 
     def open(self, folder: RunFolder) -> Run:
         """Return a run that can evaluate; its folder is complete, and its log begun, from here on."""
@@ -131,11 +134,12 @@ class _Stage:
 
         train = self.batches["train"]
         assert isinstance(train, TrainLoader)
+        assert self.train_loss is not None
         section, recipe = self.config.train, build_recipe(self.config, len(train))
         run = TrainingRun(
             batches={split: batches for split, batches in self.batches.items() if split != "train"},
             train_batches=train,
-            train_loss=partial(LOSSES[section.loss.name], **section.loss.model_dump(exclude={"name"})),
+            train_loss=self.train_loss,
             recipe=recipe,
             optimizer=optimizer,
             events=SummaryWriter(str(folder.path), purge_step=from_step),
@@ -144,6 +148,8 @@ class _Stage:
         run.log.info(f"Optimizer: {section.optimizer.name} {section.optimizer.model_dump(exclude={'name'})}")
         run.log.info(f"LR_Scheduler: {section.schedule.name} {section.schedule.model_dump(exclude={'name'})}")
         run.log.info(f"Loss function: {section.loss.name} {section.loss.model_dump(exclude={'name'})}")
+        if section.loss.name != "cross_entropy":
+            run.log.info(_describe_classes(self.data))
         if section.reference_batch:
             made_for = f"{section.optimizer.lr} for {section.reference_batch} clips a batch"
             run.log.info(f"Base learning rate: {recipe.base_lr:g} ({made_for})")
@@ -158,7 +164,7 @@ class _Stage:
         self._introduce(log, folder, found)
         return {
             "model": self.model,
-            "loss": LOSSES[config.train.loss.name],
+            "loss": cross_entropy,  # plain, whatever is trained with: evaluations compare
             "folder": folder,
             "log": log,
             "about": {
@@ -185,6 +191,16 @@ class _Stage:
         say(f"Number of action classes: {len(data.benchmark.classes)}")
         say(f"Model: {config.model.title} {config.model.arguments()}")
         say(self.cost.describe())
+
+
+def _describe_classes(data: Data) -> str:
+    """Say how many training clips the classes have, and which have none."""
+    counts = count_classes(data).tolist()
+    present = [count for count in counts if count]
+    absent = [name for name, count in zip(data.benchmark.classes, counts, strict=True) if not count]
+    some = ", ".join([*absent[:3], *(["..."] if len(absent) > 3 else [])])
+    without = f"; {len(absent)} of {len(counts)} classes have none ({some})" if absent else ""
+    return f"Training clips of a class: {min(present)} to {max(present)}{without}"
 
 
 def _make_batches(config: Config, data: Data, *, trains: bool) -> dict[str, Batches]:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from config import Config, HoldOut
 from dataset.augment import fit_into_box, make_augmentation
@@ -16,7 +17,9 @@ from dataset.splits import SPLITS, Benchmark, benchmark_of, select
 from dataset.store import Part, open_part
 from dataset.streams import build_streams, look_ahead, score_rule, stream_channels
 from initializer.machine import Machine, pick_device
+from loss import Loss, make_loss
 from utils.errors import UserError
+from utils.recording import UNKNOWN
 
 DEBUG_CLIPS = 300  # a split, with -db
 
@@ -36,8 +39,10 @@ class Data:
 def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) -> Data:
     """Open an experiment's parts and put the clips of `splits` on the device; `validation` is cut from `train`.
 
-    Raises `UserError` if a part is missing or damaged, a split is empty, a label is not a class, or a name is in two
-    parts.
+    A clip may have no label, but for those that train or choose the best epoch.
+
+    Raises `UserError` if a part is missing or damaged, a split does not exist or is empty, a label is not a class, or a
+    name is in two parts.
     """
     device = pick_device(machine.device)
     layout, remedy = load_layout(config.data.layout), f"{machine.command} -gd"
@@ -46,10 +51,12 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     for part in parts:
         _refuse_unfit(part, config, layout, benchmark, remedy)
     _refuse_twins(parts)
+    _refuse_absent(splits, parts, benchmark, machine)
     table = FrameTable(parts, device)
     chosen = {split: [select(part, benchmark, split) for part in parts] for split in splits}
     counts = _count(benchmark, chosen)
-    if config.data.validation and set(splits) == set(SPLITS):  # to train; extraction of `train` wants all of it
+    trains = set(splits) == set(SPLITS)
+    if config.data.validation and trains:  # extraction of `train` wants all of it
         chosen |= _hold_out(config.data.validation, parts, chosen["train"])
         counts += f", {sum(map(len, chosen['validation']))} of train held out to validate"
     if machine.debug:
@@ -58,6 +65,8 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     for split, picks in chosen.items():
         if not any(map(len, picks)):
             raise UserError(f"{machine.store}: the {split} split of {benchmark.name} is empty; its clips: {counts}")
+    if trains:
+        _refuse_unlabelled(parts, chosen, benchmark)
     persons = config.input.persons, config.input.person_padding
     clips = {split: Clips(table, parts, picks, *persons) for split, picks in chosen.items()}
     checksums = {part.path.name: part.checksum for part in parts}
@@ -76,12 +85,34 @@ def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchma
         raise UserError(
             f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"
         )
-    wrong = np.flatnonzero((part.labels < 0) | (part.labels >= len(benchmark.classes)))
+    wrong = np.flatnonzero((part.labels < UNKNOWN) | (part.labels >= len(benchmark.classes)))
     if len(wrong):
         raise UserError(
             f"{part.path}: clip {part.names[wrong[0]]} has label {part.labels[wrong[0]]}, but {benchmark.name} has the "
             f"classes 0 to {len(benchmark.classes) - 1}"
         )
+
+
+def _refuse_absent(splits: Sequence[str], parts: Sequence[Part], benchmark: Benchmark, machine: Machine) -> None:
+    """Refuse a split that is in no part's list; where the benchmark's rule decides, there are two."""
+    lists = [part.stated_split(benchmark.name, benchmark.stated) for part in parts]
+    held = set().union(*(SPLITS if each is None else np.unique(each).tolist() for each in lists)) - {""}
+    for split in splits:
+        if split not in held:
+            known = ", ".join(sorted(held)) or "none"
+            raise UserError(f"{machine.store}: {benchmark.name} has no {split} split here; it has {known}")
+
+
+def _refuse_unlabelled(parts: Sequence[Part], chosen: dict[str, list[np.ndarray]], benchmark: Benchmark) -> None:
+    """Refuse to train on clips without a label, to choose the best epoch on them, or to evaluate nothing but them."""
+    for split, picks in chosen.items():
+        bare = [part.names[index[part.labels[index] == UNKNOWN]] for part, index in zip(parts, picks, strict=True)]
+        names, count = np.concatenate(bare), sum(map(len, picks))
+        if len(names) and (split != "eval" or len(names) == count):
+            raise UserError(
+                f"{len(names)} of {count} {split} clips of {benchmark.name}, such as {names[0]}, have no label, and "
+                "training needs one: give these clips a class or leave them out, and make the part anew"
+            )
 
 
 def _refuse_twins(parts: Sequence[Part]) -> None:
@@ -138,8 +169,26 @@ def make_loader(config: Config, data: Data, split: str, *, trains: bool, clips: 
     return TrainLoader(chosen, pipeline, train.batch_size, train.seed, Order(len(chosen), train.repeat, weights))
 
 
+def build_loss(config: Config, data: Data) -> Loss:
+    """Return the loss that training minimises; its weights of classes come from the training clips."""
+    section = config.train.loss
+    try:
+        return make_loss(section.name, section.model_dump(exclude={"name"}), count_classes(data))
+    except ValueError as error:  # weights of another number of classes
+        raise UserError(str(error)) from error
+
+
+def count_classes(data: Data) -> Tensor:
+    """Return the training clips of each class (K,), in the order of the classes, on the device.
+
+    Of those that train: what is held out to validate does not count, nor what -db leaves out.
+    """
+    return torch.bincount(data.splits["train"].labels, minlength=len(data.benchmark.classes))
+
+
 def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeline:
     seen, sampling = config.input, config.input.sampling
+    frames = seen.frames if trains else config.test.frames or seen.frames
     streams = partial(
         build_streams,
         letters=seen.stream_names,
@@ -148,12 +197,13 @@ def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeli
         score=score_rule(config.data.channel_names, data.layout.name),
     )
     axes = sum(channel in "xyz" for channel in config.data.channel_names)
+    size = getattr(config.data, "frame_size", None)
     augment = [
-        make_augmentation(each.name, each.model_dump(exclude={"name"}), data.layout, axes)
+        make_augmentation(each.name, each.model_dump(exclude={"name"}), data.layout, axes, size)
         for each in (seen.augment if trains else ())
     ]
     return Pipeline(
-        sampler=SAMPLERS[sampling.name](frames=seen.frames, **sampling.model_dump(exclude={"name"})),
+        sampler=SAMPLERS[sampling.name](frames=frames, **sampling.model_dump(exclude={"name"})),
         streams=lambda joints, ahead: streams(joints, ahead=ahead),
         looks_ahead=look_ahead(seen.stream_names),
         clips=clips,

@@ -68,6 +68,14 @@ def import_weights(
     return Loaded(imported, len(state) - len(head) - len(own), tuple(head), tuple(own), matched)
 
 
+def stated_classes(path: Path) -> tuple[str, ...]:
+    """Return the classes that a checkpoint of ours was trained on; raises `UserError` for one of other code."""
+    imported = read_checkpoint(path)
+    if imported.form != "gesta":
+        raise UserError(f"{path}: does not state its classes, and the clips have none; give a checkpoint of Gesta's")
+    return tuple(imported.raw["classes"])
+
+
 def log_import(log: logging.Logger, path: Path | None, loaded: Loaded) -> None:
     """Say what was loaded, and the accuracy that the file states."""
     log.info(f"Pretrained model: {path} (form {loaded.imported.form})")

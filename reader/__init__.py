@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from reader.annotations import AnnotationReader
 from reader.arrays import ArraysReader
+from reader.babel import BabelReader
+from reader.deeplabcut import DlcReader
+from reader.kinetics import KineticsReader
 from reader.ntu import NtuReader
 from reader.own import OwnReader
 from reader.ucla import UclaReader
@@ -13,6 +16,9 @@ from utils.recording import Reader
 READERS: dict[str, Callable[..., Reader]] = {
     "annotations": AnnotationReader,
     "arrays": ArraysReader,
+    "babel": BabelReader,
+    "deeplabcut": DlcReader,
+    "kinetics": KineticsReader,
     "ntu": NtuReader,
     "own": OwnReader,
     "ucla": UclaReader,

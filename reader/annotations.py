@@ -2,11 +2,12 @@
 
 Form: dict(split: {list_subset: [ids]}, annotations: [item, ...]), or a plain list of items (mmaction2 0.x), one file a
 split. An item: frame_dir (or filename), label from 0, total_frames, keypoint (M, T, V, 2 or 3), in 2D with
-keypoint_score (M, T, V) and img_shape (height, width). Source: PYSKL's PoseDataset, and the files that it publishes.
+keypoint_score (M, T, V) and img_shape (height, width). PYSKL's Kinetics has its keypoints in other files
+(`reader/compressed.py`). Source: PYSKL's PoseDataset, and the files that it publishes.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from reader.compressed import CompressedSource, is_index, list_items, read_joints, valid_share
+from reader.items import FLOATS, LastFile, array, integer
 from reader.names import list_and_subset, list_and_subset_of_file, ntu_columns
 from utils.errors import UserError
 from utils.pickles import HeldArray, load_pickle
@@ -31,13 +34,8 @@ USUAL: dict[str, tuple[int, tuple[str, ...]]] = {  # what the files of a layout 
     "openpose-25": (25, SCORED),
     "hand-21": (21, SCORED),
 }
-FLOATS = (np.float16, np.float32, np.float64)
 ACCEPTED = "expected an annotation pickle of PYSKL or mmaction2; fetch or export it again"
 ABSENT = "named in a split, but not among the annotations"
-KINETICS = (
-    "an index of Kinetics (items with raw_file and frame_inds), whose skeletons lie in other files; that form is not "
-    "read: give a file whose items hold keypoint"
-)
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,9 @@ class AnnotationReader:
             more than two: it swaps two persons, but never two of three.
         num_joints: of the layout; None where `layout` is a usual one.
         channels: of the items; empty where `layout` is a usual one.
+        valid_ratio: of Kinetics: share of a clip's frames that must have a box of `box_threshold` or more for the clip
+            to be listed; 0: every clip is, with all its skeletons.
+        box_threshold: of Kinetics: box_score from which a skeleton is kept, where there is a `valid_ratio`.
     """
 
     layout: str = "coco-17"
@@ -59,6 +60,8 @@ class AnnotationReader:
     channels: tuple[str, ...] = ()
     form: str = "annotations"
     variants: tuple[str, ...] = ("original",)
+    valid_ratio: float = 0
+    box_threshold: float = 0.5
     parallel: bool = False  # every process would hold the whole file
 
     def __post_init__(self) -> None:
@@ -72,45 +75,91 @@ class AnnotationReader:
         """List all clips of the files `roots`, in the order of their annotations.
 
         A folder stands for its file `<part>.pkl` (- as _) or `<part>anno.pkl`, as PYSKL calls its 3D files; where there
-        is none, for all .pkl files that lie in it.
+        is none, for all .pkl files that lie in it. If the first of `roots` is an index of Kinetics, the skeletons are
+        looked for below the folders behind it, then near it; its clips are listed by the file of their skeletons,
+        unlike upstream, which holds several of these files at once.
         Raises `UserError` for what is no annotation pickle, for clips of one name, and for skeletons of another layout.
         """
         sources: list[Source] = []
         lists: dict[str, None] = {}
-        absent: list[str] = []
-        for path in (path for root in roots for path in _files(root, part)):
-            held = _open(path)
-            self._refuse_other_form(path, held.items[0])
-            size = path.stat().st_size
-            sources += [Source(name, path, size, item) for item, name in enumerate(held.names)]
+        skipped: dict[str, list[str]] = {}
+        files, folders = self._split_roots(roots, part)
+        for path in files:
+            held = self.open_file(path)
+            _refuse_repeated(path, held.names)
+            sources += self._sources(path, held, folders, skipped)
             lists |= dict.fromkeys(held.lists)
-            absent += sorted(set().union(*held.lists.values()).difference(held.names))
+            if absent := sorted(set().union(*held.lists.values()).difference(held.names)):
+                skipped.setdefault(ABSENT, []).extend(absent)
             del held  # before the next file is read
         refuse_twins(sources)
-        return Scan(sources, {ABSENT: absent} if absent else {}, tuple(lists))
+        return Scan(sources, skipped, tuple(lists))
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of an item, joints (persons, T, V, C) in the file's dtype, absent persons zero.
 
         Raises `ReadError` if label, length, shape, dtype or values are not what they should be.
         """
-        held = _open(source.path)
-        item = held.items[source.item]
+        held = _files.open(source.path)
+        item, name = held.items[source.item], held.names[source.item]
         try:
-            joints, label = self._joints(item), _label(item)
+            joints, label = self._joints(item, source, held), _label(item)
             columns = _frame_size(item) if "score" in self.channels else {}
-            if joints.dtype != held.dtype:
-                raise ValueError(f"{joints.dtype}, but the file's first clip is {held.dtype}")
+        except UserError:
+            raise  # the file of the skeletons is damaged, and not this clip alone
         except ValueError as error:
-            raise ReadError(source.path, None, f"clip {source.item} ({source.name}): {error}") from error
-        columns |= {"persons": len(joints), **ntu_columns(source.name), "source": str(source.path)}
+            raise ReadError(source.path, None, f"clip {source.item} ({name}): {error}") from error
+        columns |= {"persons": len(joints), **ntu_columns(name), "source": str(source.path)}
         slots = np.zeros((self.persons, *joints.shape[1:]), joints.dtype)
         slots[: len(joints)] = joints[: self.persons]
-        splits = {name: members[source.name] for name, members in held.lists.items() if source.name in members}
+        splits = {each: members[name] for each, members in held.lists.items() if name in members}
         yield Recording(source.name, slots, label, columns, splits)
 
-    def _refuse_other_form(self, path: Path, item: Mapping[str, Any]) -> None:
+    def open_file(self, path: Path) -> "Annotations":
+        """Return what an annotation pickle holds; raises `UserError` if it is none, or of another skeleton."""
+        held = _files.open(path)
+        self._refuse_other_form(path, held.items)
+        return held
+
+    def _split_roots(self, roots: Sequence[Path], part: str) -> tuple[list[Path], list[Path]]:
+        """Return the annotation files, and the folders with the skeletons of an index."""
+        first, *others = roots
+        files, folders = _files_of(first, part), list[Path]()
+        if is_index(_files.open(files[0]).items):
+            folders = [root for root in others if root.is_dir()]
+        return files + [path for root in others if root not in folders for path in _files_of(root, part)], folders
+
+    def _sources(
+        self, path: Path, held: "Annotations", folders: Sequence[Path], skipped: dict[str, list[str]]
+    ) -> Iterable[Source]:
+        """Return the clips of a file; those without enough frames that have a box are left out, into `skipped`."""
+        if not is_index(held.items):
+            size = path.stat().st_size
+            return [Source(name, path, size, number) for number, name in enumerate(held.names)]
+        every = range(len(held.items))
+        valid = [number for number in every if not self.valid_ratio or self._is_valid(path, held, number)]
+        reason = f"with a box of score {self.box_threshold:g} in less than {self.valid_ratio:g} of their frames"
+        if not valid:
+            raise UserError(f"{path}: all clips are left out: {reason}; lower data.valid_ratio or data.box_threshold")
+        if invalid := sorted(set(every).difference(valid)):
+            skipped.setdefault(reason, []).extend(held.names[number] for number in invalid)
+        return list_items(path, held.items, held.names, valid, folders)
+
+    def _is_valid(self, path: Path, held: "Annotations", number: int) -> bool:
+        try:
+            return valid_share(held.items[number], self.box_threshold) >= self.valid_ratio
+        except ValueError as error:
+            raise UserError(f"{path}: clip {number} ({held.names[number]}): {error}") from error
+
+    def _refuse_other_form(self, path: Path, items: Sequence[Mapping[str, Any]]) -> None:
         """Refuse a file whose first clip is of another skeleton: all its clips would be."""
+        if is_index(items):
+            if self.channels != SCORED:
+                raise UserError(f"{path}: an index of 2D skeletons; set data.layout: coco-17 and data.channels: xys")
+            return
+        if self.valid_ratio:
+            raise UserError(f"{path}: data.valid_ratio is for an index of Kinetics, which this is not; leave it out")
+        item = items[0]
         keypoint = item.get("keypoint")
         if not isinstance(keypoint, HeldArray) or len(keypoint.shape) != 4:
             return  # that clip alone will be refused
@@ -128,25 +177,30 @@ class AnnotationReader:
                 "is configured; give the file that belongs to the experiment (--raw FILE)"
             )
 
-    def _joints(self, item: Mapping[str, Any]) -> np.ndarray:
+    def _joints(self, item: Mapping[str, Any], source: Source, held: "Annotations") -> np.ndarray:
         """Return (M, T, V, C), with the score as last channel in 2D; raises `ValueError`, saying what is wrong."""
-        joints = _array(item, "keypoint", 4)
+        if isinstance(source, CompressedSource):
+            threshold = self.box_threshold if self.valid_ratio else None
+            return read_joints(item, source.skeletons, threshold, self.num_joints)
+        joints = array(item, "keypoint", 4, FLOATS)
         if "keypoint_score" in item:
-            score = _array(item, "keypoint_score", 3)
+            score = array(item, "keypoint_score", 3, FLOATS)
             if score.shape != joints.shape[:3]:
                 raise ValueError(f"keypoint_score {score.shape} beside keypoint {joints.shape}")
             joints = np.concatenate([joints, score[..., None]], axis=-1)
         if joints.shape[2:] != (self.num_joints, len(self.channels)) or not joints.size:
             expected = f"(M, T, {self.num_joints}, {len(self.channels)}: {' '.join(self.channels)})"
             raise ValueError(f"its joints are {joints.shape}, but {expected} was expected")
-        frames = _integer(item, "total_frames")
+        if joints.dtype != held.dtype:
+            raise ValueError(f"{joints.dtype}, but the file's first clip is {held.dtype}")
+        frames = integer(item, "total_frames")
         if frames != joints.shape[1]:
             raise ValueError(f"total_frames is {frames}, but keypoint has {joints.shape[1]} frames")
         return joints
 
 
 @dataclass(frozen=True)
-class _Annotations:
+class Annotations:
     """A file's items, their names, and per list of splits the subset of every clip that it names."""
 
     items: list[dict[str, Any]]
@@ -161,35 +215,25 @@ class _Annotations:
         return np.result_type(*(array.dtype for array in first if isinstance(array, HeldArray)))
 
 
-_held: dict[tuple[Path, int, int], _Annotations] = {}  # the last file that was opened, and no other
+def _load(path: Path) -> Annotations:
+    return _parse(path, load_pickle(path, accepted=ACCEPTED, hold=True))
 
 
-def _open(path: Path) -> _Annotations:
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; {ACCEPTED}") from error
-    key = path, stat.st_size, stat.st_mtime_ns
-    if key not in _held:
-        _held.clear()  # before the next one is read
-        _held[key] = _parse(path, load_pickle(path, accepted=ACCEPTED, hold=True))
-    return _held[key]
+_files = LastFile(_load, ACCEPTED)
 
 
-def _parse(path: Path, content: Any) -> _Annotations:
+def _parse(path: Path, content: Any) -> Annotations:
     splits, items = {}, content
     if isinstance(content, dict):
         splits, items = content.get("split", {}), content.get("annotations")
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
         keys = f" of {', '.join(map(str, content))[:100]}" if isinstance(content, dict) else ""
         raise UserError(f"{path}: holds a {type(content).__name__}{keys}, but no list of annotations; {ACCEPTED}")
-    if "keypoint" not in items[0] and items[0].keys() & {"raw_file", "frame_inds"}:
-        raise UserError(f"{path}: {KINETICS}")
     names = _names(path, items)
     if not isinstance(content, dict):
         stated = list_and_subset_of_file(path.stem, path.absolute().parent.name)
-        return _Annotations(items, names, _lists(path, {stated: names} if stated else {}))
-    return _Annotations(items, names, _lists(path, _stated(path, splits)))
+        return Annotations(items, names, _lists(path, {stated: names} if stated else {}))
+    return Annotations(items, names, _lists(path, _stated(path, splits)))
 
 
 def _names(path: Path, items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -198,10 +242,12 @@ def _names(path: Path, items: Sequence[Mapping[str, Any]]) -> list[str]:
     for number, name in enumerate(names):
         if not isinstance(name, str) or not name:
             raise UserError(f"{path}: annotation {number} has no {key}, so its clip has no name; {ACCEPTED}")
-    twins = [name for name, times in Counter(names).items() if times > 1]
-    if twins:
-        raise UserError(f"{path}: {twins[0]} is in it twice; a clip's name must be unique, so remove one of them")
     return [str(name) for name in names]
+
+
+def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    if twins := [name for name, times in Counter(names).items() if times > 1]:
+        raise UserError(f"{path}: {twins[0]} is in it twice; a clip's name must be unique, so remove one of them")
 
 
 def _stated(path: Path, splits: Any) -> dict[tuple[str, str], list[str]]:
@@ -229,27 +275,8 @@ def _lists(path: Path, stated: Mapping[tuple[str, str], list[str]]) -> dict[str,
     return lists
 
 
-def _array(item: Mapping[str, Any], key: str, dimensions: int) -> np.ndarray:
-    held = item.get(key)
-    if not isinstance(held, HeldArray):
-        raise ValueError(f"{key} is {'absent' if held is None else f'a {type(held).__name__}, not an array'}")
-    if len(held.shape) != dimensions or held.dtype.newbyteorder("=") not in FLOATS:
-        raise ValueError(f"{key} is {held.dtype} {held.shape}, but {dimensions} dimensions of floats were expected")
-    array = np.asarray(held).astype(held.dtype.newbyteorder("="), copy=False)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{key} holds values that are not finite")
-    return array
-
-
-def _integer(item: Mapping[str, Any], key: str) -> int:
-    try:
-        return index(item[key])
-    except (KeyError, TypeError):
-        raise ValueError(f"{key} is {item.get(key, 'absent')!r}, not a whole number"[:200]) from None
-
-
 def _label(item: Mapping[str, Any]) -> int:
-    label = _integer(item, "label")
+    label = integer(item, "label")
     if label < 0:
         raise ValueError(f"label is {label}; labels count from 0")
     return label
@@ -268,7 +295,7 @@ def _frame_size(item: Mapping[str, Any]) -> dict[str, int | float | str]:
     return {"height": height, "width": width}
 
 
-def _files(root: Path, part: str) -> list[Path]:
+def _files_of(root: Path, part: str) -> list[Path]:
     if not root.is_dir():
         return [root]
     named = (root / f"{part.replace('-', '_')}{ending}" for ending in (".pkl", "anno.pkl"))

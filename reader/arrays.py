@@ -18,7 +18,7 @@ from weakref import finalize
 
 import numpy as np
 
-from reader.annotations import FLOATS
+from reader.items import FLOATS
 from reader.padded import PaddedReader, check_values, cut
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source

@@ -134,13 +134,18 @@ def _belongs(name: str, part: str) -> bool:
     return part_of(name, part) if NAME.fullmatch(name) else part != "ntu120"
 
 
+def open_array(path: Path) -> np.ndarray:
+    """Return a mapped `.npy` array; raises `ReadError` if it is no such file, or not whole."""
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise ReadError(path, None, f"not a whole .npy array ({error})") from error
+
+
 @lru_cache(maxsize=2)
 def _open(path: Path, joints: int) -> tuple[np.ndarray, list[tuple[str, int, int | None]]]:
     """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames where stated)."""
-    try:
-        data = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, OSError) as error:
-        raise ReadError(path, None, f"not a whole .npy array ({error})") from error
+    data = open_array(path)
     if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (joints, 2) or data.dtype != np.float32:
         raise ReadError(path, None, f"{data.dtype} {data.shape}, but (N, 3, T, {joints}, 2) float32 was expected")
     labels = _labels(path.with_name(path.name.partition("_")[0] + "_label.pkl"))

@@ -54,7 +54,12 @@ def step(iteration: int, plan: Plan) -> float:
     return STEP_DECAY ** bisect_right(plan.milestones, epoch)
 
 
-SCHEDULES: dict[str, Callable[[int, Plan], float]] = {"cosine": cosine, "step": step}
+def constant(iteration: int, plan: Plan) -> float:
+    """Return the factor at `iteration` (from 0): linear from 0 to 1 in the warm-up, then 1; past the end the last."""
+    return min(1.0, min(iteration, plan.steps) / plan.warmup_steps) if plan.warmup_steps else 1.0
+
+
+SCHEDULES: dict[str, Callable[[int, Plan], float]] = {"cosine": cosine, "step": step, "constant": constant}
 
 
 def is_evaluation_epoch(epoch: int, schedule: str, plan: Plan) -> bool:

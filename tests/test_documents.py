@@ -18,6 +18,9 @@ import yaml
 import config
 import main
 from dataset.splits import load_benchmark
+from tests.reader.babel_form import write_babel
+from tests.reader.dlc_form import write_dlc
+from tests.reader.kinetics_form import write_kinetics
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {path.name: path for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])}
@@ -177,8 +180,11 @@ class User:
                 shutil.copy(path, raw / folder / path.name.replace("S001", setup))
 
     def write_other_forms(self):
-        """Write annotation pickles, NW-UCLA's JSON files and a folder of classes, all at random."""
+        """Write a small set of every other form that a document reads, all at random."""
         numbers = np.random.default_rng(0)
+        write_kinetics(self.home / "kinetics-skeleton", numbers, 16)
+        write_babel(self.home / "babel", numbers, 60, splits=("train", "val", "test"))
+        write_dlc(self.home / "csv_data", numbers)
         for name, joints in (("ntu60_hrnet.pkl", 17), ("ntu60_3danno.pkl", 25)):
             (self.home / name).write_bytes(pickle.dumps(annotations(numbers, joints)))
         (self.home / "all_sqe").mkdir()

@@ -19,8 +19,11 @@ import config
 import generator
 from dataset.store import MANIFEST, open_part
 from dataset.writer import JOURNAL, hold
+from reader import ntu
+from tests.reader.kinetics_form import write_kinetics
 from utils.errors import UserError
 from utils.pickles import load_pickle
+from utils.recording import Source
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +103,9 @@ def many(tmp_path_factory, write_raw, generate):
     return folder
 
 
-def start(store, raw):
+def start(store, raw, number="0001"):
     """Start a generation in a process of its own."""
-    line = [sys.executable, "main.py", "-c", "0001", "-gd", "-np", "-j", "2", "--store", store, "--raw", raw]
+    line = [sys.executable, "main.py", "-c", number, "-gd", "-np", "-j", "2", "--store", store, "--raw", raw]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(line, cwd=generator.ROOT, **pipes, text=True, start_new_session=True)
 
@@ -126,6 +129,20 @@ def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(tmp_
     assert (last.returncode, errors) == (0, "")
     assert any(resumed[1:]) or "Going on" in said  # what was done is not done again
     assert tree(tmp_path) == tree(many / "store")
+
+
+def test_many_clips_in_the_form_of_kinetics_go_on_after_a_kill(tmp_path, generate, tree):
+    """Kinetics has 130 times as many."""
+    raw = write_kinetics(tmp_path / "raw", np.random.default_rng(4), 2000, frames=4)
+    _, said = generate("1003", tmp_path / "whole", raw)
+    assert "Part kinetics-skeleton: 2000 clips kept of 2000 sources read" in said
+    process = start(tmp_path / "killed", raw, "1003")
+    wait_for(process, tmp_path / "killed/kinetics-skeleton.partial" / JOURNAL, 100)
+    process.kill()
+    process.communicate(timeout=60)
+    again = start(tmp_path / "killed", raw, "1003")
+    assert "Going on where an interrupted run stopped" in again.communicate(timeout=60)[0]
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
 def workers_of(process):
@@ -200,8 +217,12 @@ import numpy as np
 import generator
 from utils.recording import Recording, Scan, Source
 
-def peak(who):
-    return resource.getrusage(who).ru_maxrss / 1024  # MB
+def peak():  # MB that this process held at most; not its ru_maxrss, which begins with what its parent holds
+    (line,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+def workers_peak():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 @dataclass(frozen=True)
 class Own:
@@ -251,16 +272,40 @@ def test_generating_does_not_load_torch():
     assert subprocess.run(line, cwd=generator.ROOT, check=False).returncode == 0
 
 
+@needs_proc
 def test_memory_does_not_grow_with_the_data(own):
     """600 clips of 0.6 MB, 360 MB in all, written slower than read; in flight are a few chunks of 16 clips, 10 MB each."""
     done = own(
         "add = generator.PartWriter.add;"
         "generator.PartWriter.add = lambda *arguments: (time.sleep(0.05), add(*arguments));"
-        "before = peak(resource.RUSAGE_SELF); make(sys.argv[1], Own(600, 1000));"
-        "print(max(peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)) - before)"
+        "before = peak(); make(sys.argv[1], Own(600, 1000)); print(max(peak(), workers_peak()) - before)"
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.splitlines()[-1]) < 150
+
+
+def test_a_task_reads_few_sources_and_one_large_file_at_a_time():
+    def tasks(sizes, file="{}"):
+        sources = [Source(f"{n}", Path(file.format(n)), size, n) for n, size in enumerate(sizes)]
+        return [[source.size for source in chunk] for chunk in generator._chunks(sources)]
+
+    large = generator.CHUNK_BYTES
+    assert tasks([]) == []
+    assert tasks([1] * 33) == [[1] * 16, [1] * 16, [1]]
+    assert tasks([large, 1, 2, large - 2, 2 * large, 5]) == [[large], [1, 2], [large - 2], [2 * large], [5]]
+    assert tasks([large * 9] * 17, file="of many clips") == [[large * 9] * 16, [large * 9]]
+
+
+def test_the_list_of_sources_is_let_go_before_the_part_is_finished(tmp_path, monkeypatch, write_raw, generate):
+    """It would lie beside the index, which is as large."""
+    scanned, left = [], []
+    list_clips, finish = ntu.list_clips, generator.PartWriter.finish
+    monkeypatch.setattr(ntu, "list_clips", lambda *given: scanned.append(list_clips(*given)) or scanned[-1])
+    monkeypatch.setattr(
+        generator.PartWriter, "finish", lambda part: left.append(len(scanned[0].sources)) or finish(part)
+    )
+    generate("2001", tmp_path / "store", write_raw(tmp_path / "raw", 5))
+    assert left == [0]
 
 
 def test_a_worker_that_dies_is_said_and_the_same_command_goes_on(own):

@@ -13,12 +13,14 @@ import config
 import initializer
 import processor
 from dataset.layouts import load_layout
-from initializer.data import open_data
+from initializer.data import count_classes, make_loader, open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
+from loss import cb_focal, cross_entropy
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.metrics import score
+from utils.outputs import read_scores
 
 
 @pytest.fixture
@@ -87,12 +89,73 @@ def test_a_label_beyond_the_classes_is_refused(machine, load, tmp_path):
         open_data(load(), dataclasses.replace(machine, store=store))
 
 
+def forge(folder, name, values):
+    """Put other values of the same dtype into a part, checksum included."""
+    np.save(folder / name, np.asarray(values, np.load(folder / name).dtype))
+    forge_checksum(folder, name)
+
+
 def forge_checksum(folder, name):
     import hashlib
 
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def bare(machine, tmp_path):
+    """Returns a machine whose store has no label for the clips that a function of labels and names marks."""
+
+    def make(marks, name="bare"):
+        store = shutil.copytree(machine.store, tmp_path / name)
+        labels, names = (np.load(store / f"ntu60/{column}.npy") for column in ("labels", "names"))
+        forge(store / "ntu60", "labels.npy", np.where([marks(clip) for clip in names.tolist()], -1, labels))
+        return dataclasses.replace(machine, store=store)
+
+    return make
+
+
+def in_eval(name):
+    return name[9:12] in ("003", "006", "007")
+
+
+@pytest.mark.parametrize(
+    ("marks", "overrides", "line"),
+    [
+        (
+            lambda name: name[9:12] == "001",
+            (),
+            "6 of 30 train clips of ntu-xsub, such as S001C001P001R001A001, have no label",
+        ),
+        (
+            in_eval,
+            (),
+            "18 of 18 eval clips of ntu-xsub, such as S001C001P003R001A019, have no label, and training needs",
+        ),
+        (
+            lambda name: name[9:12] == "008",
+            ("data.validation={column: subject, values: [8]}",),
+            "6 of 6 validation clips of ntu-xsub, such as S001C001P008R001A016, have no label",
+        ),
+    ],
+)
+def test_training_needs_labels_and_says_which_clips_have_none(bare, load, tmp_path, marks, overrides, line):
+    with pytest.raises(UserError, match=line) as error:
+        initializer.prepare_training(load(*overrides), bare(marks))
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.glob("*_EfficientGCN*"))
+
+
+def test_clips_without_a_label_may_be_scored_and_a_few_may_be_in_eval(bare, load):
+    assert len(open_data(load(), bare(lambda name: True), ("train",)).splits["train"]) == 30
+    some = open_data(load(), bare(lambda name: name[9:12] == "003", "some"))
+    assert (some.splits["eval"].labels < 0).sum() == 6
+
+
+def test_a_split_that_does_not_exist_names_those_that_do(machine, load):
+    with pytest.raises(UserError, match="store: ntu-xsub has no test split here; it has eval, train$"):
+        open_data(load(), machine, ("test",))
 
 
 def test_more_persons_than_stored_are_refused(machine, load):
@@ -286,6 +349,44 @@ def test_what_is_held_out_is_counted(machine, load):
     assert counts == "train 30 of 40091 expected, eval 18 of 16487 expected, 6 of train held out to validate"
 
 
+# --- losses that count the clips of classes
+
+
+def test_class_counts_are_of_the_clips_that_train_in_the_order_of_the_classes(machine, load):
+    data = open_data(load("data.validation={column: subject, values: [8]}"), machine)
+    labels = [int(name[-3:]) - 1 for name in data.splits["train"].names.tolist()]
+    assert len(labels) == 24
+    assert count_classes(data).tolist() == [labels.count(k) for k in range(60)]
+
+
+def test_the_loss_is_weighted_by_the_counts_and_the_log_tells_them(machine, load):
+    run = initializer.prepare_training(load("train.loss={name: cb_focal, gamma: 1.0}"), machine)
+    log = run.folder.log.read_text()
+    assert "Loss function: cb_focal {'beta': 0.9999, 'gamma': 1.0}" in log
+    assert "Training clips of a class: 1 to 1; 30 of 60 classes have none (brushing teeth, pickup, throw, ...)\n" in log
+    batch, logits = next(iter(run.train_batches)), torch.randn(6, 60)
+    expected = cb_focal(logits, batch.labels, torch.ones(60), 1.0)  # one clip each: all classes weigh the same
+    torch.testing.assert_close(run.train_loss(logits, batch.labels), expected)
+    torch.testing.assert_close(run.loss(logits, batch.labels), cross_entropy(logits, batch.labels))
+    plain = initializer.prepare_training(load(), machine)
+    assert "Training clips of a class" not in plain.folder.log.read_text()
+
+
+def test_a_run_goes_on_with_the_weights_of_its_classes(machine, load):
+    run = initializer.prepare_training(load("train.loss={name: weighted_cross_entropy}"), machine)
+    processor.save(run)
+    run.close()
+    logits, labels = torch.randn(30, 60), torch.arange(30)
+    again = initializer.prepare_resume(load(), machine)
+    assert torch.equal(again.train_loss(logits, labels), run.train_loss(logits, labels))
+
+
+def test_weights_for_another_number_of_classes_are_one_line_and_leave_no_folder(machine, load, tmp_path):
+    with pytest.raises(UserError, match=r"^train\.loss\.weights: 2 weights, but 60 classes$"):
+        initializer.prepare_training(load("train.loss={name: weighted_cross_entropy, weights: [1, 2]}"), machine)
+    assert not list(tmp_path.glob("*_EfficientGCN*"))
+
+
 # --- graph networks on annotation files ------------------------------------------------------------------------
 
 
@@ -367,6 +468,43 @@ def test_a_part_of_other_joints_is_refused_naming_both_and_the_remedy(machine, g
 def test_a_part_of_other_channels_is_refused(graphs):
     with pytest.raises(UserError, match="ntu60-hrnet: joints of x, y, score, but the experiment needs x, y, z; take"):
         open_data(config.load("3005", ["data.channels=xyz", "data.variant=original"]), graphs)
+
+
+def test_a_test_without_labels_is_scored_and_has_no_accuracy(graphs, tmp_path):
+    store = shutil.copytree(graphs.store, tmp_path / "store")
+    (part,) = [path.parent for path in store.glob("*/manifest.json") if path.parent.name.endswith("3d")]
+    forge(part, "labels.npy", [0, 1, 2, -1, 4, -1])
+    (file,) = part.glob("split_*xsub.npy")
+    forge(part, file.name, ["train", "eval", "train", "test", "train", "test"])
+    machine, experiment = dataclasses.replace(graphs, store=store), config.load("3001", GRAPH)
+    trained = initializer.prepare_training(experiment, machine)
+    processor.train(trained)
+    run = initializer.prepare_evaluation(experiment, machine, None, "test")
+    found = processor.run_evaluation(run, tmp_path / "out.npz", "test")
+    log = run.folder.log.read_text()
+    assert "2 clips scored, none labelled: no accuracy" in log
+    assert "ccuracy:" not in log.partition("2 clips scored")[2]
+    assert run.folder.metrics() == [
+        {"epoch": 0, "checkpoint": str(trained.folder.best), "test": {"clips": 0, "unlabelled": 2}}
+    ]
+    for path in (run.folder.path / "scores.npz", tmp_path / "out.npz"):
+        scores = read_scores(path)
+        assert scores["labels"].tolist() == [-1, -1]
+        assert np.array_equal(scores["logits"], found.columns["logits"])
+    assert processor.extract(run, "test")["labels"].tolist() == [-1, -1]
+    with pytest.raises(UserError, match="ntu-xview has no test split here; it has eval, train$"):
+        open_data(config.load("3001", ["data.benchmark=ntu-xview"]), machine, ("test",))
+
+
+def test_scale_shift_counts_in_the_pixels_of_the_data(graphs, tmp_path):
+    experiment = config.load("3005", [*GRAPH, "input.augment=[{name: scale_shift}]"])
+    with pytest.raises(UserError, match="scale_shift counts in pixels; set data.frame_size"):
+        initializer.prepare_training(experiment, graphs)
+    assert not list(tmp_path.glob("3005*"))
+    stated = experiment.data.model_copy(update={"frame_size": (340, 256)})  # as the forms of images state it
+    data, sized = open_data(experiment, graphs), experiment.model_copy(update={"data": stated})
+    assert make_loader(sized, data, "train", trains=True).pipeline.augment[0].frame_size == (340, 256)
+    assert make_loader(sized, data, "eval", trains=False).pipeline.augment == []
 
 
 def test_paddles_st_gcn_pp_is_evaluated_under_3041_with_the_layouts_adjacency(graphs, shared, tmp_path):

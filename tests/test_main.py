@@ -74,6 +74,15 @@ def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(said, arguments, 
     assert said(*arguments) == (2, [line])
 
 
+@pytest.mark.parametrize("action", ["-e", "-xf"])
+def test_a_split_is_eval_train_or_test(said, action):
+    code, (line,) = said("-c", "2001", action, "val")
+    assert code == 2
+    assert re.search(r"invalid choice: 'val' \(choose from '?eval'?, '?train'?, '?test'?\)", line)
+    code, (line,) = said("-c", "2001", action, "test", "--raw", "x")
+    assert line == f"--raw has no effect with {action}; it goes with -gd"
+
+
 def test_raw_files_that_are_not_there_name_the_download_and_the_ways_to_say_where(said):
     code, (line,) = said("-c", "2001", "-gd")
     assert code == 2
@@ -132,6 +141,10 @@ def test_from_raw_files_to_scores_and_features(command, small, write_raw, tmp_pa
     assert scored.returncode == 0, scored.stderr
     assert "Finish evaluating!" in scored.stdout
     assert len(json.loads((tmp_path / "scores.json").read_text())) == 18
+
+    missing = command("-c", "2001", "-e", "test", *run, *overrides)
+    assert missing.returncode == 2
+    assert missing.stderr == f"{tmp_path}/store: ntu-xsub has no test split here; it has eval, train\n"
 
     extracted = command("-c", "2001", "-xf", "train", *run, *overrides, "--out", tmp_path / "features.npz")
     assert extracted.returncode == 0, extracted.stderr

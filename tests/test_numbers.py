@@ -15,10 +15,12 @@ import processor
 from dataset.layouts import load_layout
 from dataset.splits import load_benchmark
 from dataset.streams import stream_channels
-from initializer.data import data_shape, make_loader, open_data
+from initializer.data import build_loss, data_shape, make_loader, open_data
 from initializer.network import build_model, build_optimizer, build_recipe
-from loss import LOSSES
 from reader.ucla import ACTIONS
+from tests.reader.babel_form import write_babel
+from tests.reader.dlc_form import write_dlc
+from tests.reader.kinetics_form import write_kinetics
 from utils.cost import Cost, measure
 
 NUMBERS = [number for number in config.numbers() if number < "9000"]  # not the users'
@@ -37,18 +39,40 @@ HEAD_OF_60_MORE = 15_420
 ADJACENCIES = 10 * 3 * 17 * 17
 
 
+OWN_CLASSES = 2  # of the animals below
+ST_GCN_FROM_1001 = {  # section 1.1 of ST-GCN's fact sheet, section 5.2 of the family's
+    **dict.fromkeys(("1001", "1002", "1012", "1021", "1022"), 3_098_832),
+    **dict.fromkeys(("1023", "1024"), 3_114_252),
+    "1003": 3_177_140,
+    "1004": 2 * 3_177_140,
+    "1011": 3_088_704,
+    **dict.fromkeys(("4001", "4002"), 3_469_360),
+}
+
+
 def classes_of(experiment):
-    return len(load_benchmark(experiment.data.benchmark).classes)
+    name = experiment.data.benchmark
+    return OWN_CLASSES if name == "own" else len(load_benchmark(name).classes)
 
 
-@pytest.mark.parametrize("number", [n for n in NUMBERS if EXPERIMENTS[n].data.form == "annotations"])
-def test_networks_have_the_published_size(number):
+def parameters_of(number):
     experiment = EXPERIMENTS[number]
     with torch.device("meta"):
         network = build_model(experiment, classes_of(experiment))
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("number", [n for n in NUMBERS if n > "1100" and EXPERIMENTS[n].data.form == "annotations"])
+def test_networks_have_the_published_size(number):
+    experiment = EXPERIMENTS[number]
     expected = PARAMETERS[experiment.model.name, experiment.data.layout]
     expected += HEAD_OF_60_MORE * (classes_of(experiment) == 120) - ADJACENCIES * (number == "3041")
-    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+    assert parameters_of(number) == expected
+
+
+@pytest.mark.parametrize("number", ST_GCN_FROM_1001)
+def test_the_originals_networks_have_their_size(number):
+    assert parameters_of(number) == ST_GCN_FROM_1001[number]
 
 
 # --- what is published, and how it is trained
@@ -109,7 +133,48 @@ def test_3041_is_3013_but_for_what_paddlevideo_does_otherwise():
     assert [(each.metric, each.value) for each in paddle.published] == [("top1", 97.56)]
 
 
-@pytest.mark.parametrize("number", ["1101", "1105", "3001", "3005", "3041", "4011", "5001", *(
+@pytest.fixture(scope="module")
+def mmaction2_table(shared):
+    """Returns the rows of mmaction2's table of BABEL: per configuration its four figures."""
+    (page,) = (shared / "seeds").glob("002*")
+    rows = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| [stgcn_80e_babel")]
+    return {re.search(r"stgcn_80e_(\w+)", row)[1]: re.findall(r"\d\d\.\d\d", row.split("download")[0]) for row in rows}
+
+
+def test_babels_figures_are_those_of_mmaction2s_table(mmaction2_table):
+    for n, name in enumerate(("babel60", "babel60_wfl", "babel120", "babel120_wfl")):
+        figures = [[f"{each.value:.2f}" for each in EXPERIMENTS[str(1021 + n + more)].published] for more in (0, 2980)]
+        assert figures[0] + figures[1] == mmaction2_table[name]
+
+
+def test_babels_are_trained_as_mmaction2_and_babel_do():
+    """Section 7.3 and 7.4 of the fact sheet; 2.0 and 1.0 are their gammas."""
+    for n in range(8):
+        found = EXPERIMENTS[str((1021, 1022, 1023, 1024, 4001, 4002, 4003, 4004)[n])]
+        train, official, focal = found.train, n >= 4, n % 2 == 1
+        expected = (200 if focal else 250, 1, 64) if official else (16, 5, 128)
+        assert (train.epochs, train.repeat, train.batch_size) == expected
+        assert train.loss.name == ("cb_focal" if focal else "cross_entropy")
+        assert not focal or (train.loss.beta, train.loss.gamma) == (0.9999, 1.0 if official else 2.0)
+        assert (found.input.frames, found.input.persons, found.data.layout) == (150, 1, "ntu-stgcn")
+        assert train.schedule.name == ("constant" if official else "step")
+        assert train.optimizer.weight_decay == 1e-4
+
+
+def test_the_originals_are_trained_as_it_does():
+    """Section 3.3 of the fact sheet."""
+    for number in ("1001", "1002", "1003", "1004", "1005"):
+        found, kinetics = EXPERIMENTS[number], number > "1002"
+        sgd = config.Sgd(name="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+        assert found.train.optimizer == sgd
+        assert (found.input.frames, found.test.frames or 300) == (150 if kinetics else 300, 300)
+        assert getattr(found.model, "temporal_dropout", 0) == (0 if kinetics else 0.5)
+        assert [each.name for each in found.input.augment] == (["random_move"] if kinetics else [])
+        assert found.data.layout == ("openpose-18" if kinetics else "ntu-stgcn")
+
+
+@pytest.mark.parametrize("number", ["1001", "1003", "1004", "1005", "1006", "1011", "1012", "1021", "1023", "4001",
+    "4003", "1101", "1105", "3001", "3005", "3041", "4011", "5001", *(
     number for number in NUMBERS if number[0] == "6" and number[-1] == "1")])  # fmt: skip
 def test_the_cost_in_the_header_is_the_networks(number):
     header = (config.FOLDER / f"{number}.yaml").read_text()
@@ -117,7 +182,7 @@ def test_the_cost_in_the_header_is_the_networks(number):
     found = EXPERIMENTS[number]
     seen, channels = found.input, len(found.data.channel_names)
     streams = len(seen.stream_names), stream_channels(seen.stream_names, channels)
-    shape = (1, *streams, seen.frames, load_layout(found.data.layout).num_joints, seen.persons)
+    shape = (1, *streams, found.test.frames or seen.frames, load_layout(found.data.layout).num_joints, seen.persons)
     cost = measure(build_model(found, classes_of(found)), shape).macs / 1e9
     share = 0.88 if found.model.name == "CTR-GCN" else 0.98  # as published: here means are taken before convolutions
     assert share * float(stated) - 0.005 <= cost <= float(stated) + 0.005
@@ -138,6 +203,7 @@ def tiny(experiment):
     train = ("epochs=1", "batch_size=4", "reference_batch=null", "repeat=1", "schedule.warmup_epochs=0")
     return [
         *(slim if experiment.model.name == "EfficientGCN" else ["model.base_channels=8"]),
+        *(["test.frames=12"] if experiment.test.frames else []),
         *(f"train.{override}" for override in train),
         "input.frames=8",
         "test.batch_size=4",
@@ -193,8 +259,14 @@ def raw(tmp_path_factory, write_raw):
     write_pickle(folder / "ntu-pyskl.pkl", rng, 25)
     write_ucla(folder / "ucla", rng)
     write_utd(folder / "utd", rng)
+    write_kinetics(folder / "kinetics", rng, 12)
+    for classes in (60, 120):
+        write_babel(folder / "babel", rng, classes)
+    write_dlc(folder / "deeplabcut", rng)
     for setup in (1, 2, 18, 19):  # of ntu60 and of ntu120
         write_raw(folder / "ntu", 12, frames=12, setup=setup)
+    (folder / "ntu-stgcn.pkl").symlink_to(folder / "ntu-pyskl.pkl")
+    (folder / "coco-17-mma.pkl").symlink_to(folder / "coco-17.pkl")
     return lambda data: folder / (f"{data.layout}.pkl" if data.form == "annotations" else data.form)
 
 
@@ -217,7 +289,7 @@ def test_every_number_reads_its_form_and_takes_a_step(tmp_path, raw, store, gene
     network = build_model(experiment, classes_of(experiment))
     logits = network(batch.streams)
     assert logits.shape == (4, classes_of(experiment))
-    loss = LOSSES[train.loss.name](logits, batch.labels, **train.loss.model_dump(exclude={"name"}))
+    loss = build_loss(experiment, data)(logits, batch.labels)
     loss.sum().backward()
     trainable = {name: each for name, each in network.named_parameters() if each.requires_grad}
     assert all(each.grad is not None and each.grad.isfinite().all() for each in trainable.values())

@@ -16,6 +16,7 @@ from dataset.sampling import Window
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
 from utils.interrupt import Interrupted
+from utils.metrics import Scores, score
 from utils.run_folder import VALIDATION_SCORES
 
 
@@ -72,6 +73,7 @@ def test_log_lines_are_those_that_parsers_know(trained):
         r"Epoch: 3/3, Training accuracy: (\d+)/30\(\d+\.\d\d%\), Training time: \d+\.\d\ds",
         r"Evaluating for epoch 3/3 \.\.\.",
         r"Top-1 accuracy: \d+/18\(\d+\.\d\d%\), Top-5 accuracy: \d+/18\(\d+\.\d\d%\), Mean loss:\d+\.\d{4}",
+        r"Mean-class accuracy: \d+\.\d\d% over the 18 classes that are present of 60",
         r"Evaluating time: \d+\.\d\ds, Speed: \d+\.\d\d sequnces/\(second\*GPU\)",
         r"Saving model for epoch \d/3 \.\.\.",
         r"Best top-1 accuracy: \d+\.\d\d%, Total time: 00d-00h-00m-\d\ds",
@@ -176,6 +178,36 @@ def test_mean_loss_is_the_mean_over_clips(trained):
     assert evaluation.scores.mean_loss == pytest.approx(
         torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5
     )
+
+
+def test_the_speed_and_the_log_count_every_clip_and_the_figures_those_with_a_label(trained):
+    clips = trained.batches["eval"].clips
+    clips.labels = clips.labels.clone()
+    whole = processor.evaluate(trained, "eval")
+    clips.labels[::2] = -1
+    found = processor.evaluate(trained, "eval")
+    log = trained.folder.log.read_text().splitlines()[-5:]
+    assert log[0].endswith("18 clips scored, 9 of them without a label: not counted")
+    assert re.search(r"Top-1 accuracy: \d+/9\(.*Top-5 accuracy: \d+/9\(", log[1])
+    assert "over the 9 classes that are present of 60" in log[2]
+    assert len(found.columns["logits"]) == 18
+    assert (found.columns["labels"] == -1).sum() == 9
+    rest = score(*(torch.from_numpy(whole.columns[key][1::2]) for key in ("logits", "labels")), torch.zeros(9))
+    assert torch.equal(found.scores.confusion, rest.confusion)
+
+
+def test_all_classes_are_said_to_be_all(trained):
+    everybody = Scores(torch.eye(60, dtype=torch.int64), 60, 0.0)
+    processor._log_accuracy(trained, everybody)
+    assert "Mean-class accuracy: 100.00% over the 60 classes\n" in trained.folder.log.read_text()
+
+
+def test_a_split_other_than_eval_is_evaluated_by_name(trained, machine, load, tmp_path):
+    run = initializer.prepare_evaluation(load(), machine, trained.folder.best, "train")
+    found = processor.run_evaluation(run, tmp_path / "train.json", "train")
+    assert found.scores.count == 30
+    assert run.folder.metrics()[0]["train"] == found.scores.figures()
+    assert len(json.loads((tmp_path / "train.json").read_text())) == 30
 
 
 def test_stored_scores_belong_to_the_best_checkpoint(trained, machine, load):
@@ -405,6 +437,18 @@ def test_only_the_training_loss_is_smoothed(machine, load):
     assert found.scores.mean_loss == pytest.approx(torch.nn.functional.cross_entropy(*columns).item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["{name: cb_focal, gamma: 1.0}", "{name: weighted_cross_entropy}"])
+def test_a_run_minimises_its_loss_and_is_evaluated_by_the_plain_one(machine, load, loss):
+    run = initializer.prepare_training(load(f"train.loss={loss}", "model.drop_prob=0"), machine)
+    batch = next(iter(run.train_batches))
+    logits = run.model.train()(batch.streams).detach()
+    losses, _ = processor.train_step(run, batch)
+    torch.testing.assert_close(losses, run.train_loss(logits, batch.labels))
+    found = processor.evaluate(run, "eval")
+    columns = [torch.from_numpy(found.columns[key]) for key in ("logits", "labels")]
+    assert found.scores.mean_loss == pytest.approx(torch.nn.functional.cross_entropy(*columns).item(), rel=1e-5)
+
+
 def test_the_moving_average_is_that_of_a_loop_by_hand(machine, load):
     run = initializer.prepare_training(load("train.average=0.8", "train.schedule.warmup_epochs=0"), machine)
     average = None
@@ -440,6 +484,7 @@ def test_the_moving_average_is_evaluated_and_kept(machine, load):
         (7, ("train.precision=bfloat16",)),
         (5, ("train.average=0.9", "train.precision=bfloat16", "train.repeat=2", "train.epochs=2", *CLIPS)),
         (4, ("train.balanced=true", "train.epochs=2", "data.validation={column: subject, values: [8]}")),
+        (3, ("train.loss={name: cb_focal}", "train.epochs=2", "data.validation={column: subject, values: [8]}")),
     ],
 )
 def test_every_recipe_is_resumed_to_the_bit(machine, load, monkeypatch, steps, recipe):

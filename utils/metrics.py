@@ -15,17 +15,24 @@ class Scores:
     Attributes:
         confusion: (K, K) int64 clips, row = true class, column = predicted class.
         top5: clips whose true class is among the five highest logits.
-        mean_loss: over clips.
+        mean_loss: over clips with a label, as all figures.
+        unlabelled: clips whose label is not known.
     """
 
     confusion: Tensor
     top5: int
     mean_loss: float
+    unlabelled: int = 0
 
     @property
     def count(self) -> int:
-        """Clips evaluated."""
+        """Clips with a label; without any there are no fractions."""
         return int(self.confusion.sum())
+
+    @property
+    def present(self) -> int:
+        """Classes that have clips."""
+        return int((self.confusion.sum(dim=1) > 0).sum())
 
     @property
     def top1(self) -> int:
@@ -48,11 +55,13 @@ class Scores:
     def mean_class_of_pyskl(self) -> float:
         """The same as PYSKL and mmaction2 print it: a class that is predicted but never present counts as 0."""
         seen = int(((self.confusion.sum(dim=1) > 0) | (self.confusion.sum(dim=0) > 0)).sum())
-        present = int((self.confusion.sum(dim=1) > 0).sum())
-        return self.mean_class * present / seen
+        return self.mean_class * self.present / seen
 
     def figures(self) -> dict[str, float]:
-        """Return everything a log line holds, for machines."""
+        """Return everything a log line holds, for machines; no fractions where no clip has a label."""
+        unlabelled = {"unlabelled": self.unlabelled} if self.unlabelled else {}
+        if not self.count:
+            return {"clips": 0, **unlabelled}
         return {
             "top1": self.accuracy,
             "top5": self.top5 / self.count,
@@ -61,6 +70,7 @@ class Scores:
             "top1_clips": self.top1,
             "top5_clips": self.top5,
             "clips": self.count,
+            **unlabelled,
         }
 
 
@@ -72,12 +82,14 @@ def rank_of_truth(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def score(logits: Tensor, labels: Tensor, losses: Tensor) -> Scores:
-    """Score logits (N, K) against labels (N,), with the loss of every clip (N,)."""
-    num_classes = logits.shape[1]
+    """Score logits (N, K) against labels (N,), with the loss of every clip (N,); label -1 is not known."""
+    total, num_classes = logits.shape
+    known = labels >= 0
+    logits, labels, losses = logits[known], labels[known], losses[known]
     classes = torch.arange(num_classes, device=logits.device)
     highest = logits == logits.amax(dim=1, keepdim=True)
     predicted = torch.where(highest, classes, num_classes).amin(dim=1)  # of equals, the lower class
     cells = torch.bincount(labels * num_classes + predicted, minlength=num_classes**2)
     confusion = cells.view(num_classes, num_classes)
     top5 = int((rank_of_truth(logits, labels) < TOP).sum())
-    return Scores(confusion.cpu(), top5, float(losses.double().mean()))
+    return Scores(confusion.cpu(), top5, float(losses.double().mean()), total - len(labels))

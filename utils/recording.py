@@ -34,7 +34,7 @@ class Scan:
     """What a reader found for one part: sources in their final order, and what it left out with the reason.
 
     `split_lists` are the lists that its recordings state in `splits`; `classes` the class names in label order, where
-    the source states them.
+    the source states them. The generator empties `sources` when all are read: they may be hundreds of thousands.
     """
 
     sources: list[Source]

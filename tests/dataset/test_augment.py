@@ -17,6 +17,7 @@ from dataset.augment import (
     Rotate,
     RotateAxes,
     Scale,
+    ScaleShift,
     Shear,
     Shift,
     fit_into_box,
@@ -157,13 +158,18 @@ def made(axes=3, layout=NTU):
         "noise": {"sigma": 0.05},
         "shift": {"distance": 0.3},
         "random_move": {"degrees": (5.0, 10.0), "shifts": (0.1, 0.2)},
+        "scale_shift": {"pixels": (4, 5), "original": 0.0},
     }
     assert options.keys() == AUGMENTATIONS.keys()
-    flat = {name: each for name, each in options.items() if axes == 3 or name != "rotate"}
-    return {name: make_augmentation(name, each, layout, axes) for name, each in flat.items()}
+    fitting = {name: each for name, each in options.items() if name not in UNFIT[axes]}
+    return {name: make_augmentation(name, each, layout, axes, (320, 240)) for name, each in fitting.items()}
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+UNFIT = {3: {"scale_shift"}, 2: {"rotate"}}  # by the number of coordinates
+IN_SPACE, IN_THE_IMAGE = (sorted(AUGMENTATIONS.keys() - UNFIT[axes]) for axes in (3, 2))
+
+
+@pytest.mark.parametrize("name", IN_SPACE)
 def test_an_augmentation_changes_joints_and_neither_their_shape_nor_the_input_nor_its_neighbours(name):
     augmentation, given = made()[name], joints()
     drawn = augmentation.draw(given.shape, Generator().manual_seed(1))
@@ -178,7 +184,7 @@ def test_an_augmentation_changes_joints_and_neither_their_shape_nor_the_input_no
         assert torch.allclose(alone[0], found[n], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", IN_SPACE)
 def test_absent_persons_and_padding_stay_zero(name):
     given = joints()
     given[1, ..., 1] = 0
@@ -190,7 +196,7 @@ def test_absent_persons_and_padding_stay_zero(name):
     assert found[1, ..., 0].any()
 
 
-@pytest.mark.parametrize("name", sorted(AUGMENTATIONS.keys() - {"rotate"}))
+@pytest.mark.parametrize("name", IN_THE_IMAGE)
 def test_in_the_image_missing_joints_stay_zero_and_scores_stay(name):
     given = torch.randn(4, 3, 5, 18, 2)
     given[:, :, :, 7] = 0
@@ -278,6 +284,70 @@ def test_random_move_draws_from_the_originals_candidates():
     assert drawn[..., 0].rad2deg().round().unique().tolist() == [-10, -5, 0, 5, 10]
     assert drawn[..., 1].unique().tolist() == pytest.approx([0.9, 1, 1.1])
     assert drawn[..., 3].unique().tolist() == pytest.approx([-0.2, -0.1, 0, 0.1, 0.2])
+
+
+def by_frame(clip, ends, *, masked):
+    """Move (3, T, V, M) frame by frame in float64 by ends (2, 4), in degrees; the third channel is a score."""
+    angles, *others = (np.linspace(first, last, clip.shape[1]) for first, last in ends.T)
+    moved = clip.astype(np.float64)
+    for t, (angle, factor, x, y) in enumerate(zip(np.radians(angles), *others, strict=True)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        moved[:2, t] = np.einsum("ij,jvm->ivm", factor * turn, moved[:2, t]) + np.array([x, y])[:, None, None]
+    return np.where((clip == 0).all(axis=0), 0, moved) if masked else moved
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("frames", [1, 2, 150])
+def test_random_move_is_the_originals_frame_by_frame(frames, masked):
+    given = torch.rand(6, 3, frames, 18, 2, generator=Generator().manual_seed(0)) - 0.5
+    given[:, :, :, 7] = 0  # a joint that is missing
+    given[1, ..., 1] = 0  # an absent person
+    rng = np.random.default_rng(frames)
+    ends = np.stack(
+        [rng.choice(each, (6, 2)) for each in ((-10, -5, 0, 5, 10), (0.9, 1.0, 1.1), *[(-0.2, 0.1, 0.2)] * 2)]
+    )
+    ends = ends.transpose(1, 2, 0)  # (N, 2, 4)
+    drawn = torch.from_numpy(np.concatenate((np.radians(ends[..., :1]), ends[..., 1:]), axis=2)).float()
+    found = make_augmentation("random_move", {"masked": masked}, KINETICS, 2).apply(given, drawn)
+    for n in range(6):
+        np.testing.assert_allclose(found[n], by_frame(given[n].numpy(), ends[n], masked=masked), rtol=0, atol=2e-7)
+    assert found[1, :2, :, 7, 1].any() != masked  # moved off zero, as there
+
+
+def test_scale_shift_is_the_forks_arithmetic_on_pixels():
+    size, (factor, *steps) = (720, 540), (0.97, 3.0, 1.0)
+    pixels = torch.rand(1, 2, 4, 18, 1, dtype=torch.float64) * torch.tensor(size)[:, None, None, None]
+    sides, moves = (torch.tensor(each, dtype=torch.float64)[:, None, None, None] for each in (size, steps))
+    expected = (factor * pixels + moves) / sides - 0.5
+    drawn = torch.tensor([[factor, (factor - 1) / 2 + steps[0] / size[0], (factor - 1) / 2 + steps[1] / size[1]]])
+    found = ScaleShift(frame_size=size).apply(pixels / sides - 0.5, drawn.double())
+    assert torch.allclose(found, expected, atol=1e-7, rtol=0)
+
+
+def test_scale_shift_draws_whole_percents_and_pixels_and_leaves_a_share_as_it_is():
+    size = (720, 540)
+    augmentation, shape = ScaleShift(frame_size=size), Size([6000, 3, 1, 2, 1])
+    drawn = augmentation.draw(shape, Generator().manual_seed(0))
+    kept = (drawn == torch.tensor([1.0, 0.0, 0.0])).all(dim=1)
+    assert kept.float().mean() == pytest.approx(0.2, abs=0.02)
+    moved = drawn[~kept].double()
+    percents = (moved[:, 0] - 1) * 100
+    shifts = (moved[:, 1:] - (moved[:, :1] - 1) / 2) * torch.tensor(size)
+    assert percents.tolist() == pytest.approx(percents.round().tolist(), abs=1e-4)
+    assert shifts.flatten().tolist() == pytest.approx(shifts.round().flatten().tolist(), abs=1e-3)
+    for column, values in ((percents, range(-3, 4)), (shifts[:, 0], (1, 2, 3)), (shifts[:, 1], (1, 2, 3))):
+        found, counts = column.round().unique(return_counts=True)
+        assert found.tolist() == list(values)
+        assert (counts / len(column)).tolist() == pytest.approx([1 / len(values)] * len(values), abs=0.03)
+    given = torch.randn(shape)
+    assert torch.equal(augmentation.apply(given, drawn)[kept], given[kept])
+
+
+def test_scale_shift_needs_an_image_and_its_size():
+    with pytest.raises(UserError, match=r"scale_shift counts in pixels; set data\.frame_size: \[W, H\]"):
+        make_augmentation("scale_shift", {}, KINETICS, 2)
+    with pytest.raises(UserError, match="scale_shift moves places in an image, not in space; use scale and shift"):
+        make_augmentation("scale_shift", {}, NTU, 3, (720, 540))
 
 
 def test_what_the_data_lack_is_refused_by_name(tmp_path):

@@ -9,6 +9,7 @@ from dataset.layouts import layout_names, load_layout, read_layout, require
 from utils.errors import UserError
 
 GRAPHS = {
+    "rat-12": 12,
     "ntu": "ntu",
     "kinetics": "kinetics-18",
     "sysu": "ucla-20",
@@ -18,7 +19,7 @@ GRAPHS = {
 }
 SIZES = {
     "cmu-26": 26, "coco-17": 17, "coco-17-mma": 17, "h36m-17": 17, "h36m-20": 20, "hand-21": 21, "kinetics-18": 18,
-    "mediapipe-33": 33, "ntu": 25, "ntu-pyskl": 25, "ntu-stgcn": 25, "openpose-18": 18, "openpose-25": 25, "ucla-20": 20,
+    "mediapipe-33": 33, "ntu": 25, "ntu-pyskl": 25, "ntu-stgcn": 25, "openpose-18": 18, "openpose-25": 25, "rat-12": 12, "ucla-20": 20,
     "utd-20": 20,
 }  # fmt: skip
 TOY = """

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import config
 import initializer
@@ -18,7 +20,7 @@ from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoad
 from dataset.packing import LOOP, pack, unpack
 from dataset.sampling import First, Uniform, Window
 from dataset.splits import load_benchmark, select
-from dataset.store import open_part
+from dataset.store import Part, open_part
 from dataset.streams import build_streams
 from initializer.data import make_loader, open_data
 from utils.errors import UserError
@@ -162,6 +164,39 @@ def test_where_the_rows_lie_follows_from_the_free_memory(stores, monkeypatch):
     for free, resident in ((2 * size, False), (2 * size + 2, True)):
         monkeypatch.setattr(loader, "free_bytes", lambda device, free=free: free)
         assert (FrameTable([part], CPU).resident is not None) == resident
+
+
+def test_an_epoch_from_the_disk_equals_one_from_memory(stores, monkeypatch):
+    parts = "ntu60", "ntu120"
+    resident = open_clips(stores, parts, "transformed")
+    monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+    mapped = open_clips(stores, parts, "transformed")
+    assert (resident.table.resident is None, mapped.table.resident is None) == (False, True)
+    assert_same(epoch(training(resident)), epoch(training(mapped)))
+
+
+@given(st.lists(st.integers(0, 5000), max_size=50))
+def test_what_is_read_from_the_disk_at_once_holds_all_rows_and_few_others(rows):
+    found = loader.runs(np.array(rows, np.int64))
+    held = [np.arange(first, last + 1) for first, last in found]
+    assert set(rows) <= set(np.concatenate([*held, np.zeros(0, int)]).tolist())
+    assert sum(map(len, held)) <= loader.NEAR * len(rows)
+
+
+def test_the_rows_of_a_person_are_read_at_once():
+    rows = np.array([*range(7, 500, 3), *range(9000, 9004), 9001, 8000])
+    assert loader.runs(rows) == [(7, 499), (9000, 9003), (9001, 9001), (8000, 8000)]
+
+
+def test_names_are_read_when_they_are_asked_for(stores, monkeypatch):
+    clips = open_clips(stores)
+    expected = open_part(stores / "ntu60", "original").names
+    asked = []
+    monkeypatch.setattr(Part, "names", property(lambda part: asked.append(part) or expected))
+    epoch(training(clips))
+    assert not asked
+    assert clips.names.tolist() == clips.names.tolist() == expected.tolist()
+    assert len(asked) == 1
 
 
 def test_the_free_memory_of_this_machine_is_known():
@@ -418,6 +453,7 @@ def test_rows_in_float16_give_streams_in_float32(half_store, generate, name):
     part = open_part(half_store / "store/ntu60-3d", "original")
     assert part.coordinates.dtype == np.float16
     clips = open_clips(half_store / "store", ("ntu60-3d",))
+    assert clips.table.resident is None or clips.table.resident.dtype == torch.float16
     batch = next(iter(Loader(clips, channels(name, First(30), looks_ahead="m" in name), 4)))
     assert batch.streams.dtype == torch.float32
     for n, count in enumerate(clips.frames.tolist()):

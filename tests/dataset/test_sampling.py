@@ -198,6 +198,20 @@ def test_a_drawn_window_begins_anywhere_and_a_short_clip_lies_anywhere_among_zer
     assert looped == {(0, 1, 2, 0), (1, 2, 0, 1), (2, 0, 1, 2)}
 
 
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_a_drawn_window_is_as_likely_as_in_random_choose(count, length):
+    n = 300 * (abs(count - length) + 1)
+    drawn = Window(length).draw(torch.full((n,), count), seeded())[:, 0]
+    if count < length:  # the clip lies at b among zeros, b from 0 to L - T
+        padded = [[-1] * b + list(range(count)) + [-1] * (length - count - b) for b in range(length - count + 1)]
+        expected = torch.tensor(padded)
+    else:  # a crop from b, b from 0 to T - L
+        expected = torch.arange(count - length + 1)[:, None] + torch.arange(length)
+    found, counts = drawn.unique(dim=0, return_counts=True)
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+    assert ((counts - 300).abs() < 6 * 300**0.5).all()
+
+
 def test_spread_tests_on_the_originals_rounding():
     """`linspace` meets values just below an integer, which it cuts: exact fractions give other frames."""
     found = Spread(52).test(torch.arange(1, 300), 1)[:, 0].numpy()

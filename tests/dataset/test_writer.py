@@ -1,16 +1,31 @@
 """Parts grow such that a kill or a power failure at any moment costs nothing but time."""
 
+import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataset.packing import pack
 from dataset.store import open_part
-from dataset.writer import JOURNAL, PartWriter, ReadSource, StoredClip, add_variant, hold, partial_of, remove_part
+from dataset.writer import (
+    JOURNAL,
+    PartWriter,
+    ReadSource,
+    StoredClip,
+    add_variant,
+    hold,
+    partial_of,
+    remove_part,
+    source_digest,
+)
 from utils.errors import UserError
+from utils.recording import Scan, Source
 
 PLAN = {"part": "ntu60", "layout": "ntu", "split_lists": []}
 VARIANTS = {"original": {}}
@@ -25,18 +40,18 @@ def source(n, name=None, shape=(2, 3, 25, 3), dtype=np.float32, variants=VARIANT
 
 def write(path, sources):
     """Write a part in one go, or what is lacking of it; return how many sources were there already."""
-    with PartWriter(path, PLAN, VARIANTS) as writer:
-        done = writer.done
+    with PartWriter(path, PLAN, VARIANTS) as growing:
+        done = growing.done
         for n in range(done, len(sources), 2):
-            writer.add(sources[n : n + 2])
-        writer.finish()
+            growing.add(sources[n : n + 2])
+        growing.finish()
     return done
 
 
 def start(path, sources):
     """Write sources and stop before the end."""
-    with PartWriter(path, PLAN, VARIANTS) as writer:
-        writer.add(sources)
+    with PartWriter(path, PLAN, VARIANTS) as growing:
+        growing.add(sources)
     return partial_of(path)
 
 
@@ -113,8 +128,8 @@ def test_coordinates_longer_than_the_journal_says_are_cut(path, tree, whole):
 
 
 def test_a_finished_source_is_on_the_disk_when_add_returns(path):
-    with PartWriter(path, PLAN, VARIANTS) as writer:
-        writer.add(SOURCES[:1])
+    with PartWriter(path, PLAN, VARIANTS) as growing:
+        growing.add(SOURCES[:1])
         lines = (partial_of(path) / JOURNAL).read_bytes().splitlines()
         assert [json.loads(line)["source"] for line in lines] == ["source0"]
         assert (partial_of(path) / "original/coordinates.npy").stat().st_size == 128 + 6 * 300
@@ -130,13 +145,13 @@ def test_an_interrupted_part_of_another_plan_is_refused(path):
 
 
 def test_a_second_writer_is_refused_while_the_first_lives(path):
-    with PartWriter(path, PLAN, VARIANTS) as writer:
-        writer.add(SOURCES[:1])
+    with PartWriter(path, PLAN, VARIANTS) as growing:
+        growing.add(SOURCES[:1])
         with pytest.raises(UserError, match=r"part\.partial: another process is generating this part; wait for it"):
             PartWriter(path, PLAN, VARIANTS).__enter__()
         with pytest.raises(UserError, match="another process"):
             remove_part(path)
-        writer.add(SOURCES[1:2])
+        growing.add(SOURCES[1:2])
     assert write(path, SOURCES) == 2
 
 
@@ -186,6 +201,13 @@ def test_a_source_may_hold_many_clips(path):
     both = ReadSource("track", [*source(1).clips, *source(2).clips])
     write(path, [source(0), both])
     assert open_part(path, "original").names.tolist() == ["clip0", "clip1", "clip2"]
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.integers(0, 2**40)), max_size=5))
+def test_the_number_of_a_list_of_sources_is_that_of_their_keys_as_json(listed):
+    sources = [Source(name, Path("x"), size) for name, size in listed]
+    keys = json.dumps([[name, size] for name, size in listed])
+    assert source_digest(Scan(sources)) == hashlib.sha256(keys.encode()).hexdigest()
 
 
 def test_removing_a_part_removes_what_was_interrupted_too(path):

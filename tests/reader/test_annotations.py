@@ -211,7 +211,7 @@ def test_the_data_lines_of_the_page_are_experiments(tmp_path):
         loaded = config.load(str(tmp_path / "9001.yaml"))
         AnnotationReader(layout=loaded.data.layout, channels=loaded.data.channel_names)
         found.add(loaded.data.benchmark)
-    assert found == {"gym", "diving48", "ucf101-1", "hmdb51-1"}
+    assert found == {"gym", "diving48", "ucf101-1", "hmdb51-1", "k400"}
 
 
 class List(list):
@@ -306,7 +306,7 @@ def test_a_broken_first_clip_is_refused_alone(save_set):
         ([item(None)], "annotation 0 has no frame_dir, so its clip has no name"),
         ([item("a"), item(7)], "annotation 1 has no frame_dir, so its clip has no name"),
         ([item("a"), item("b"), item("a")], "a is in it twice; a clip's name must be unique"),
-        ([{"frame_dir": "a", "raw_file": "x", "frame_inds": 1, "label": 0}], "an index of Kinetics"),
+        ([{"frame_dir": "a", "raw_file": "x", "label": 0}], "1 of 1 files of skeletons are not beside it, such as x"),
         ({"annotations": [item("a")], "split": ["a"]}, "its split is not a dictionary of lists of clip names"),
         ({"annotations": [item("a")], "split": {"train": "a"}}, "its split is not a dictionary of lists of clip names"),
         ({"annotations": [item("a")], "split": {"train": [1]}}, "its split is not a dictionary of lists of clip names"),
@@ -375,6 +375,13 @@ def test_one_clip_in_two_files_is_refused(save):
     folder = save(items()[:1], "a_val.pkl").parent
     with pytest.raises(UserError, match=NAMES[0]):
         AnnotationReader().scan([folder], "set")
+
+
+def test_a_filter_of_kinetics_is_refused_elsewhere(save_set):
+    with pytest.raises(
+        UserError, match="data.valid_ratio is for an index of Kinetics, which this is not; leave it out"
+    ):
+        AnnotationReader(valid_ratio=0.5).scan([save_set()], "set")
 
 
 def test_an_unusual_layout_needs_joints_and_channels(save_set):

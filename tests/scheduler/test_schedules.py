@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from scheduler import SCHEDULES, Plan, cosine, is_evaluation_epoch, step
+from scheduler import SCHEDULES, Plan, constant, cosine, is_evaluation_epoch, step
 
 CASES = {"cosine": "cosine", "step": "step", "cosine_nowarm": "cosine", "cosine_short": "cosine"}
 
@@ -59,3 +59,9 @@ def test_without_milestones_the_step_schedule_evaluates_as_cosine_does():
     plan = Plan(epochs=20, steps_per_epoch=1)
     epochs = [e for e in range(1, 21) if is_evaluation_epoch(e, "step", plan)]
     assert epochs == [5, *range(10, 21)]
+
+
+def test_constant_stays_behind_its_warm_up():
+    assert {constant(n, Plan(epochs=4, steps_per_epoch=3)) for n in (0, 1, 11, 12, 1000)} == {1.0}
+    warm = Plan(epochs=4, steps_per_epoch=3, warmup_epochs=2)
+    assert [constant(n, warm) for n in (0, 3, 6, 7, 1000)] == [0.0, 0.5, 1.0, 1.0, 1.0]

@@ -17,6 +17,22 @@ def test_confusion_counts_true_classes_in_rows():
 def test_mean_class_averages_over_the_classes_that_are_present():
     scores = score(LOGITS[:2], LABELS[:2], torch.zeros(2))
     assert scores.mean_class == pytest.approx((1.0 + 0.0) / 2)  # class 1 has no clips
+    assert scores.present == 2
+
+
+def test_clips_without_a_label_are_counted_apart_and_change_no_figure():
+    labels = torch.cat((LABELS, torch.tensor([-1, -1])))
+    logits = torch.cat((LOGITS, torch.full((2, 3), 9.0)))
+    found = score(logits, labels, torch.tensor([1.0, 2.0, 3.0, 6.0, 100.0, 100.0]))
+    alone = score(LOGITS, LABELS, torch.tensor([1.0, 2.0, 3.0, 6.0]))
+    assert torch.equal(found.confusion, alone.confusion)
+    assert found.figures() == alone.figures() | {"unlabelled": 2}
+
+
+def test_without_any_label_there_are_no_fractions():
+    found = score(LOGITS, torch.full((4,), -1), torch.ones(4))
+    assert found.figures() == {"clips": 0, "unlabelled": 4}
+    assert found.confusion.tolist() == [[0] * 3] * 3
 
 
 def test_of_equal_logits_the_lower_class_comes_first():

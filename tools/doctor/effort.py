@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -17,10 +16,9 @@ from dataset.splits import SPLITS, Benchmark
 from dataset.store import Part
 from dataset.streams import stream_channels
 from initializer import Machine
-from initializer.data import make_loader, open_data
+from initializer.data import Data, build_loss, make_loader, open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
-from loss import LOSSES
 from processor import Progress, TrainingRun, train_step
 from tools.doctor.findings import Finding, gigabytes
 from utils.errors import UserError
@@ -100,7 +98,7 @@ def check_time(config: Config, machine: Machine) -> Finding:
         return Finding("error", "time", str(error), "the message says what to change; a run would stop here, too")
     assert isinstance(batches, TrainLoader)
     torch.manual_seed(config.train.seed)
-    run = _step_only(config, build_model(config, len(data.benchmark.classes)).to(data.device), batches)
+    run = _step_only(config, data, build_model(config, len(data.benchmark.classes)).to(data.device), batches)
     try:
         seconds, finite = _time_steps(run, batches)
     except torch.OutOfMemoryError:
@@ -119,16 +117,14 @@ def check_time(config: Config, machine: Machine) -> Finding:
     return Finding("warning" if long else "ok", "time", what, remedy, figures)
 
 
-def _step_only(config: Config, model: nn.Module, batches: TrainLoader) -> TrainingRun:
+def _step_only(config: Config, data: Data, model: nn.Module, batches: TrainLoader) -> TrainingRun:
     """Return as much of a run as a training step needs: no folder, no log."""
-    recipe, section = build_recipe(config, len(batches)), config.train.loss
-    loss = partial(LOSSES[section.name], **section.model_dump(exclude={"name"}))
     surroundings = {
         "model": model.train(),
-        "recipe": recipe,
+        "recipe": build_recipe(config, len(batches)),
         "optimizer": build_optimizer(config.train.optimizer, model),
         "progress": Progress(),
-        "train_loss": loss,
+        "train_loss": build_loss(config, data),
         "averaged": None,
         "device": next(model.parameters()).device,
     }

@@ -14,7 +14,6 @@ from dataset.store import Part
 from tools.doctor.findings import Finding, bars, histogram, some
 from tools.doctor.joints import digests
 from utils.errors import UserError
-from utils.recording import UNKNOWN
 
 LEAKED = 0.001  # share of the evaluated clips that the field's own data may have on both sides
 LISTED = 20  # classes that get a line each
@@ -76,7 +75,8 @@ def check_stated(part: Part) -> Iterator[Finding]:
     for name in part.manifest["split_lists"]:
         stated = part.stated_split(name)
         assert stated is not None
-        picks = {split: np.flatnonzero(stated == split) for split in SPLITS}
+        held = [*SPLITS, *sorted(set(np.unique(stated).tolist()) - {*SPLITS, ""})]
+        picks = {split: np.flatnonzero(stated == split) for split in held}
         counts = ", ".join(f"{split} {len(index)}" for split, index in picks.items())
         yield Finding("ok", "splits", f"list {name}: {counts}", figures={name: {s: len(i) for s, i in picks.items()}})
         yield from check_twins({split: gather([part], [index], [mark]) for split, index in picks.items()}, across=True)
@@ -161,8 +161,12 @@ def _balance(train: np.ndarray, names: Sequence[str]) -> Finding:
 
 
 def check_known_labels(part: Part) -> Finding:
-    """Look whether every clip of a part has a class."""
-    bad = part.names[(part.labels == UNKNOWN) | (part.labels < 0)]
+    """Look whether every clip of a part has a class; what the source states to be neither of SPLITS needs none."""
+    needed = np.ones(len(part), bool)
+    for stated in map(part.stated_split, part.manifest["split_lists"]):
+        assert stated is not None
+        needed &= np.isin(stated, [*SPLITS, ""])
+    bad = part.names[(part.labels < 0) & needed]
     known, counts = np.unique(part.labels[part.labels >= 0], return_counts=True)
     classes = part.manifest.get("classes", [])
     beyond = part.names[part.labels >= len(classes)] if classes else bad[:0]

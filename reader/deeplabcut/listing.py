@@ -1,0 +1,225 @@
+"""Which windows of which tracks there are: a table of them, folders of classes, or bare tracks.
+
+A window is the frames `from` to `to` (behind the last) of one recording, from 0.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from reader.deeplabcut.tables import SUFFIXES
+from reader.own.listing import (
+    Listing,
+    Row,
+    _check_header,
+    _delimiter,
+    _header,
+    _Line,
+    _refuse_twins,
+    _typed,
+    find_table,
+)
+from utils.errors import UserError
+from utils.recording import ReadError
+
+NEEDED = {"file", "label"}  # columns that make a .csv a table of windows
+ALIASES = {"from": "start", "to": "end"}  # columns of a table, and what `form: own` calls them
+FILLED = ("rate", "height", "width", "block")  # columns that the reader fills itself
+FORMS = f"{{{','.join(suffix[1:] for suffix in SUFFIXES)}}}"
+GIVE = f"give a table of windows (file,from,to,label), a folder of <class>/<recording>.{FORMS}, or of recordings"
+FILTERED = "_filtered"  # what DeepLabCut adds to the name of a filtered track
+
+Tracks = Callable[[Path], np.ndarray]  # opens a file: (M, T, V, 3)
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a recording without a table is cut: windows of so many frames, one every `hop`."""
+
+    window: int
+    hop: int
+
+    def windows(self, frames: int) -> list[tuple[int, int]]:
+        """Return the first frame of each window and the one behind its last; a short recording is one window."""
+        if frames <= self.window:
+            return [(0, frames)]
+        return [(start, start + self.window) for start in range(0, frames - self.window + 1, self.hop)]
+
+
+def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) -> Listing:
+    """List all windows of `roots`, those of a file behind one another; every row has `start`, `end` and `recording`.
+
+    A window without a class has an empty label; then all have.
+
+    Raises:
+        UserError: if there are none, two have one name, or only some have a class.
+        ReadError: for a row of a table that is not right, and for a track that `open_track` refuses: without it, its
+            windows are not known.
+    """
+    listing = Listing([], {})
+    for root in roots:
+        try:
+            table = _table_at(root)
+            listing.add(_read_table(table, open_track) if table else _cut(list_recordings(root), cutting, open_track))
+        except OSError as error:
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror}); clips would be missing") from error
+    _refuse_twins(listing.rows)
+    if len({bool(row.label) for row in listing.rows}) > 1:
+        bare = next(row for row in listing.rows if not row.label)
+        raise UserError(f"{bare.file}: has no class, but others have; put it into the folder of one, or give it alone")
+    order = {file: place for place, file in enumerate(dict.fromkeys(row.file for row in listing.rows))}
+    listing.rows.sort(key=lambda row: order[row.file])  # so that each file is opened once
+    return listing
+
+
+def _table_at(root: Path) -> Path | None:
+    if root.is_dir():
+        return find_table(root, "--raw")
+    return root if root.is_file() and set(_header(root)) >= NEEDED else None
+
+
+# --- recordings, whole
+
+
+def list_recordings(root: Path) -> Listing:
+    """List the recordings of a folder of classes, of a folder of recordings (with an empty label), or `root` itself."""
+    if not root.exists():
+        raise UserError(f"{root}: no such file or folder; {GIVE}: --raw PATH")
+    if root.is_file() and root.suffix.lower() in SUFFIXES:
+        return Listing([_recording(root, "")], {})
+    entries = [entry for entry in sorted(root.iterdir()) if entry.is_dir()] if root.is_dir() else []
+    classes = [entry for entry in entries if _tracks(entry)]
+    listing = Listing([], {})
+    for folder in classes or ([root] if root.is_dir() else []):
+        tracks = _tracks(folder)
+        _refuse_filtered(tracks)
+        listing.rows += [_recording(path, folder.name if classes else "") for path in tracks]
+        _note_others(root, folder, tracks, listing)
+    if not listing.rows:
+        raise UserError(f"{root}: no tracks ({', '.join(SUFFIXES)}); {GIVE}: --raw PATH")
+    if classes:
+        _account_for_others(root, classes, listing)
+    return listing
+
+
+def _note_others(root: Path, folder: Path, tracks: Sequence[Path], listing: Listing) -> None:
+    """Note the files in a folder of tracks that are none, or of a recording that is there already."""
+    taken = {path.stem for path in tracks}
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path not in tracks):
+        same = path.suffix.lower() in SUFFIXES and path.stem in taken
+        why = "of a recording whose .csv was taken" if same else f"not one of {', '.join(SUFFIXES)}"
+        if not path.name.startswith("."):
+            listing.skipped.setdefault(why, []).append(str(path.relative_to(root)))
+
+
+def _tracks(folder: Path) -> list[Path]:
+    """Return the tracks in a folder, one file of a recording that is there as .csv and as .h5."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    return list({path.stem: path for path in reversed(files) if not path.name.startswith(".")}.values())[::-1]
+
+
+def _refuse_filtered(tracks: Sequence[Path]) -> None:
+    """Raise `UserError` where a recording is there filtered and not, and might train and evaluate."""
+    stems = {path.stem for path in tracks}
+    for path in tracks:
+        if path.stem + FILTERED in stems:
+            other = f"{path.stem}{FILTERED}"
+            raise UserError(f"{path}: is there filtered, too ({other}); keep one of the two, for it is one recording")
+
+
+def _account_for_others(root: Path, classes: list[Path], listing: Listing) -> None:
+    """Note what lies beside the classes; a folder without tracks is refused, for it may be a class that is missing."""
+    for entry in sorted(root.iterdir()):
+        if entry in classes or entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            raise UserError(f"{entry}: no tracks; its name would be a class: put its tracks there, or remove it")
+        listing.skipped.setdefault("not in the folder of a class", []).append(entry.name)
+
+
+def _recording(path: Path, label: str) -> Row:
+    name = f"{label}_{path.stem}" if label else path.stem
+    return Row(name, path, label, columns={"recording": name})
+
+
+def _cut(whole: Listing, cutting: Cutting, open_track: Tracks) -> Listing:
+    """Return the windows of whole recordings, without those in which nobody is seen."""
+    listing = Listing([], whole.skipped)
+    for recording in whole.rows:
+        track = open_track(recording.file)
+        windows = cutting.windows(track.shape[1])
+        for start, end in windows:
+            window = _window(recording, start, end)
+            if track[:, start:end].any():
+                listing.rows.append(window)
+            else:
+                listing.skipped.setdefault("nobody is seen in", []).append(window.name)
+        rest = (windows[-1][1], track.shape[1])
+        if rest[0] < rest[1]:
+            why = f"behind the last whole window of {cutting.window} frames"
+            listing.skipped.setdefault(why, []).append(_window(recording, *rest).name)
+    if not listing.rows:
+        raise UserError(f"{whole.rows[0].file}: nobody is seen in any window; lower data.likelihood, or track it again")
+    return listing
+
+
+def _window(recording: Row, start: int, end: int) -> Row:
+    columns = {**(recording.columns or {}), "from": start, "to": end}
+    return replace(recording, name=f"{recording.name}_{start}-{end}", start=start, end=end, columns=columns)
+
+
+# --- a table
+
+
+def _read_table(path: Path, open_track: Tracks) -> Listing:
+    """Read the windows of a table; empty lines are none."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=_delimiter(path))
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: no table that can be read ({error}); save it as UTF-8 text, .csv or .tsv") from error
+    header = [ALIASES.get(name, name) for name in lines[0][1]]
+    _check_header(path, header)
+    if taken := next((name for name in FILLED if name in header), None):
+        raise ReadError(path, 1, f"column '{taken}': is filled from data.rate and data.frame_size; remove it")
+    rows = [_Window(path, line, header, cells).row() for line, cells in lines[1:] if any(cells)]
+    if not rows:
+        raise UserError(f"{path}: no windows, only a header; python -m tools.dlc --table drafts a table")
+    others = [name for name in header if name not in (*NEEDED, *ALIASES.values())]
+    frames = {file: open_track(file).shape[1] for file in dict.fromkeys(row.file for row in rows)}
+    return Listing([_within(row, frames[row.file]) for row in _typed(rows, others)], {})
+
+
+class _Window(_Line):
+    """One line of a table."""
+
+    def row(self) -> Row:
+        """Return the window that the line describes, `end` None where it is not stated."""
+        if len(self.cells) != len(self.header):
+            self.refuse(f"{len(self.cells)} cells, but there are {len(self.header)} columns")
+        of = dict(zip(self.header, self.cells, strict=True))
+        if not of["label"]:
+            self.refuse("no label; give the class, or remove the line")
+        file = self.path.parent / of["file"]
+        if not of["file"] or not file.is_file():
+            self.refuse(f"file '{of['file']}': no such file in {self.path.parent}; paths are relative to the table")
+        if file.suffix.lower() not in SUFFIXES:
+            self.refuse(f"file '{of['file']}': a track is one of {', '.join(SUFFIXES)}")
+        name = re.sub(r"[\\/]+", "_", str(Path(of["file"]).with_suffix("")).lstrip("./"))
+        start, end = self.frame(of, "start") or 0, self.frame(of, "end")
+        columns = {key: value for key, value in of.items() if key not in (*NEEDED, *ALIASES.values())}
+        return Row(name, file, of["label"], start, end, columns, self.path, self.number)
+
+
+def _within(row: Row, frames: int) -> Row:
+    """Return the window with all its columns; raises `ReadError` where its recording of so many frames lacks some."""
+    start, end = row.start or 0, frames if row.end is None else row.end
+    if not start < end <= frames:
+        reason = f"frames {start} to {end} are not in {row.file.name}, which has 0 to {frames}; to is behind the last"
+        raise ReadError(row.table or row.file, row.line, reason)
+    return _window(replace(row, columns={"recording": row.name, **(row.columns or {})}), start, end)

@@ -1,0 +1,150 @@
+"""What the file of a clip holds, or a folder of OpenPose's frames: every person of every frame, and nothing changed.
+
+Letters: P persons of all frames together, V joints.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from reader.kinetics.labels import AGAIN, Label
+from utils.recording import ReadError
+
+loads: Callable[[bytes], Any] = json.loads
+try:
+    import orjson
+except ImportError:
+    pass
+else:
+    loads = orjson.loads  # a clip is read in half the time
+
+FRAME = re.compile(r"(?:.*_)?(?P<frame>\d+)_keypoints\.json")
+FRAMES = "<video>_<frame>_keypoints.json"
+NO_JSON = ("NaN", "Infinity")  # what Python writes for numbers that JSON does not know
+MISSING = "a joint that was not found is 0 0 with score 0"
+LARGEST = 1e9  # of a coordinate or score; beyond is damage
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The persons of a clip.
+
+    Attributes:
+        frame: (P,) the frame that each is in.
+        person: (P,) the place in the list of that frame.
+        joints: (P, V, 3) float64 x, y, score; x and y in parts of the frame, from its top left corner.
+    """
+
+    frame: np.ndarray
+    person: np.ndarray
+    joints: np.ndarray
+
+
+def read_clip(path: Path, num_joints: int, frames: int, label: Label) -> Poses:
+    """Return the persons in a clip's file; raises `ReadError`, also where the file states another label."""
+    content = _load(path)
+    records = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        raise ReadError(path, None, f"no list of frames under the key 'data'; {AGAIN}")
+    for key, expected in (("label_index", label.class_index), ("label", label.class_name)):
+        if content.get(key, expected) != expected:
+            raise ReadError(path, None, f"{key} is {content[key]!r:.60}, but {expected!r} in the label file; mend one")
+    persons = _Persons(path, frames, {"pose": 2 * num_joints, "score": num_joints})
+    for at, record in enumerate(records):
+        frame, people = (record.get(key) if isinstance(record, dict) else None for key in ("frame_index", "skeleton"))
+        if type(frame) is not int or frame < 0:
+            reason = f"frame_index must be a frame, a whole number from 0, not {frame!r:.40}"
+            raise ReadError(path, None, f"record {at} of 'data': {reason}")
+        persons.add(frame, people, f"frame_index {frame}")
+    xy, score = np.split(persons.numbers(), [2 * num_joints], axis=1)
+    return persons.poses(np.concatenate([xy.reshape(*score.shape, 2), score[..., None]], axis=-1))
+
+
+def read_frames(folder: Path, num_joints: int, frames: int, size: tuple[int, int]) -> Poses:
+    """Return the persons in a folder of OpenPose's frames, whose `size` is (width, height) in pixels."""
+    names: dict[int, str] = {}
+    for name in sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")):
+        match = FRAME.fullmatch(name)
+        if match is None:
+            raise ReadError(folder, None, f"holds {name}; the folder of a clip holds its frames only: {FRAMES}")
+        if (other := names.setdefault(int(match["frame"]), name)) != name:
+            raise ReadError(folder, None, f"holds one frame twice: {other} and {name}; remove one")
+    persons = _Persons(folder, frames, {"pose_keypoints_2d": 3 * num_joints})
+    for frame, name in names.items():
+        content = _load(folder / name)
+        persons.add(frame, content.get("people") if isinstance(content, dict) else None, name)
+    return persons.poses(persons.numbers().reshape(-1, num_joints, 3) / (*size, 1))
+
+
+def _load(path: Path) -> Any:
+    """Return what a file of JSON holds."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReadError(path, None, f"cannot be read ({error.strerror}); {AGAIN}") from error
+    try:
+        return loads(content)
+    except json.JSONDecodeError as error:  # orjson's is one, too
+        if found := next((word for word in NO_JSON if word.encode() in content), None):
+            raise ReadError(path, error.lineno, f"holds {found}, which is no JSON; {MISSING}") from error
+        raise ReadError(path, error.lineno, f"no JSON from here on (truncated?): {error.msg}; {AGAIN}") from error
+    except (ValueError, RecursionError) as error:  # bytes that are no text; nested without end
+        raise ReadError(path, None, f"no JSON; {AGAIN}") from error
+
+
+@dataclass(frozen=True)
+class _Persons:
+    """Collects the persons of a clip, of whom each is a row of numbers: one array at the end is faster than many."""
+
+    path: Path
+    frames: int
+    widths: Mapping[str, int]  # of a person: key -> how many numbers
+    rows: dict[tuple[int, int], list[float]] = field(default_factory=dict)  # (frame, place in its list) -> numbers
+
+    def add(self, frame: int, people: Any, place: str) -> None:
+        """Add a frame's list; a place that is stated again counts anew. `place` is the frame in the file's words."""
+        if not isinstance(people, list):
+            raise ReadError(self.path, None, f"{place}: no list of persons; {AGAIN}")
+        if people and frame >= self.frames:  # the original takes an empty list there, too
+            beyond = f"beyond the clip's {self.frames} frames (0 to {self.frames - 1})"
+            raise ReadError(self.path, None, f"{place} is {beyond}; set data.frames, or cut the clip")
+        for m, person in enumerate(people):
+            row: list[float] = []
+            for key, width in self.widths.items():
+                numbers = person.get(key) if isinstance(person, dict) else None
+                if not isinstance(numbers, list) or len(numbers) != width:
+                    self._refuse(f"{place}, person {m}", key, numbers)
+                row += numbers
+            self.rows[frame, m] = row
+
+    def _refuse(self, place: str, key: str, numbers: Any) -> NoReturn:
+        found = len(numbers) if isinstance(numbers, list) else "no"
+        expected = f"the layout's joints take {self.widths[key]}; set data.layout to that of the files"
+        raise ReadError(self.path, None, f"{place}: {found} numbers in '{key}', but {expected}")
+
+    def numbers(self) -> np.ndarray:
+        """Return (P, all widths together) float64; raises `ReadError` for what is no number, or damage."""
+        rows = list(self.rows.values())
+        try:
+            array = np.array(rows) if rows else np.zeros((0, sum(self.widths.values())))
+        except ValueError:  # a list among numbers
+            array = np.zeros(())
+        if array.ndim != 2 or array.dtype.kind not in "fiu" or not (abs(array) < LARGEST).all():  # false for nan, too
+            (frame, m), bad = next((at, one) for at, row in self.rows.items() for one in row if not _is_number(one))
+            reason = f"frame {frame}, person {m}: {bad!r:.40} is no coordinate or score; {MISSING}"
+            raise ReadError(self.path, None, reason)
+        return array.astype(np.float64)
+
+    def poses(self, joints: np.ndarray) -> Poses:
+        """Return the persons with their joints (P, V, 3)."""
+        frame, person = np.array(list(self.rows), np.intp).reshape(-1, 2).T
+        return Poses(frame, person, joints)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[arg-type]
