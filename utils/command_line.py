@@ -1,6 +1,7 @@
 """What our command lines share: a wrong one, like anything that the user can mend, is one line and exit code 2."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -30,6 +31,10 @@ OLD_FLAGS = {
     "--average-clips": "the experiment's test section says how clips are averaged: --set KEY=VALUE",
     "--amp --fuse-conv-bn --compile --train_dali --multigrid --gpu-collect --tmpdir -t": "none: leave it out",
     "-st --static": "none: leave it out; it has no effect there, either",
+    "--data_path --out_folder": "--raw FOLDER, with -gd",
+    "--save_result": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
+    "--ignore_weights": "--init-head: a new head where the classes differ",
+    "--base_lr --num_epoch --step --weight_decay": "--set train.optimizer.lr=0.1, train.epochs=50, ...",
     "--phase recognition": "none: no action trains, -e evaluates",
     "--input_file --data_file --label_file -ds --data_shape": "inference is not part of this version yet",
     "-vc -vs -vf --visualize --visualization --visualization_class --visualization_sample --visualization_frames": (
@@ -63,12 +68,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def guarded(action: Callable[[], int], *errors: type[Exception]) -> int:
-    """Return the exit code of `action`; `UserError` and `errors` become one line and 2, Ctrl-C becomes 130."""
+    """Return the exit code of `action`; `UserError` and `errors` become one line and 2, Ctrl-C 130, a closed pipe 141."""
     users: tuple[type[BaseException], ...] = (UserError, *errors)
     try:
-        return action()
+        code = action()
+        sys.stdout.flush()
+        return code
     except users as error:
         return say(str(error), 2)
+    except BrokenPipeError:  # who reads our output, such as `head`, has gone: what else it would get is for nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         return say("interrupted; what was complete is saved, and the same command goes on", 130)
 
