@@ -186,6 +186,10 @@ class Config(Section):
         """`2001_EfficientGCN-B0_ntu-xsub`: what runs of this experiment are called."""
         return f"{self.number}_{self.model.title}_{self.data.label}"
 
+    def frames(self, *, trains: bool) -> int:
+        """Return how many frames of a clip are seen, in training or in evaluation."""
+        return self.input.frames if trains else self.test.frames or self.input.frames
+
     def to_yaml(self) -> str:
         """Return the resolved configuration; it loads again to an equal one."""
         return yaml.safe_dump(json.loads(self.model_dump_json()), sort_keys=False, allow_unicode=True)

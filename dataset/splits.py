@@ -99,11 +99,11 @@ def select(part: Part, benchmark: Benchmark, split: str) -> np.ndarray:
         held = ", ".join(part.manifest["split_lists"]) or "none"
         raise UserError(f"{part.path}: {benchmark.name} needs the list '{benchmark.stated}'; the part has: {held}")
     values = part.column(benchmark.column)
-    unknown = part.names[(values == UNKNOWN) | (values == "")]
+    unknown = np.flatnonzero((values == UNKNOWN) | (values == ""))
     if len(unknown):
         raise UserError(
-            f"{part.path}: the {benchmark.column} of {len(unknown)} clips, such as {unknown[0]}, is not known; "
-            f"{benchmark.name} splits by it"
+            f"{part.path}: the {benchmark.column} of {len(unknown)} clips, such as {part.names[unknown[0]]}, is not "
+            f"known; {benchmark.name} splits by it"
         )
     trains = np.isin(values, list(benchmark.train))
     return np.flatnonzero(trains if split == "train" else ~trains)

@@ -116,7 +116,7 @@ class _Stage:
         torch.manual_seed(config.train.seed)
         try:
             model = build_model(config, len(data.benchmark.classes))
-            cost = measure(model, (1, *data_shape(config, data)))
+            cost = measure(model, (1, *data_shape(config, data, trains=False)))
         except (ValueError, RuntimeError) as error:  # a choice of sizes that no network has
             raise UserError(f"model: these values do not fit together ({str(error).splitlines()[0]})") from error
         loss = build_loss(config, data) if trains else None
@@ -187,7 +187,7 @@ class _Stage:
         say(", ".join(f"{key} {found[key]}" for key in ("python", "torch", "numpy", "threads", "commit")))
         say(f"Dataset: {data.benchmark.name} ({data.counts})")
         say(f"Batch size: train-{config.train.batch_size}, eval-{config.test.batch_size}")
-        say(f"Data shape (branch, channel, frame, joint, person): {data_shape(config, data)}")
+        say(f"Data shape (branch, channel, frame, joint, person): {data_shape(config, data, trains=True)}")
         say(f"Number of action classes: {len(data.benchmark.classes)}")
         say(f"Model: {config.model.title} {config.model.arguments()}")
         say(self.cost.describe())

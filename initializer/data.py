@@ -106,11 +106,12 @@ def _refuse_absent(splits: Sequence[str], parts: Sequence[Part], benchmark: Benc
 def _refuse_unlabelled(parts: Sequence[Part], chosen: dict[str, list[np.ndarray]], benchmark: Benchmark) -> None:
     """Refuse to train on clips without a label, to choose the best epoch on them, or to evaluate nothing but them."""
     for split, picks in chosen.items():
-        bare = [part.names[index[part.labels[index] == UNKNOWN]] for part, index in zip(parts, picks, strict=True)]
-        names, count = np.concatenate(bare), sum(map(len, picks))
-        if len(names) and (split != "eval" or len(names) == count):
+        bare = [index[part.labels[index] == UNKNOWN] for part, index in zip(parts, picks, strict=True)]
+        found, count = sum(map(len, bare)), sum(map(len, picks))
+        if found and (split != "eval" or found == count):
+            name = next(part.names[index[0]] for part, index in zip(parts, bare, strict=True) if len(index))
             raise UserError(
-                f"{len(names)} of {count} {split} clips of {benchmark.name}, such as {names[0]}, have no label, and "
+                f"{found} of {count} {split} clips of {benchmark.name}, such as {name}, have no label, and "
                 "training needs one: give these clips a class or leave them out, and make the part anew"
             )
 
@@ -188,7 +189,6 @@ def count_classes(data: Data) -> Tensor:
 
 def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeline:
     seen, sampling = config.input, config.input.sampling
-    frames = seen.frames if trains else config.test.frames or seen.frames
     streams = partial(
         build_streams,
         letters=seen.stream_names,
@@ -203,7 +203,7 @@ def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeli
         for each in (seen.augment if trains else ())
     ]
     return Pipeline(
-        sampler=SAMPLERS[sampling.name](frames=frames, **sampling.model_dump(exclude={"name"})),
+        sampler=SAMPLERS[sampling.name](frames=config.frames(trains=trains), **sampling.model_dump(exclude={"name"})),
         streams=lambda joints, ahead: streams(joints, ahead=ahead),
         looks_ahead=look_ahead(seen.stream_names),
         clips=clips,
@@ -212,8 +212,8 @@ def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeli
     )
 
 
-def data_shape(config: Config, data: Data) -> list[int]:
-    """Return the shape of one clip's streams: I, C, T, V, M."""
+def data_shape(config: Config, data: Data, *, trains: bool) -> list[int]:
+    """Return the shape of one clip's streams, in training or in evaluation: I, C, T, V, M."""
     seen, channels = config.input, len(config.data.channel_names)
     count = stream_channels(seen.stream_names, channels)
-    return [len(seen.stream_names), count, seen.frames, data.layout.num_joints, seen.persons]
+    return [len(seen.stream_names), count, config.frames(trains=trains), data.layout.num_joints, seen.persons]

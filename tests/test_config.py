@@ -19,7 +19,7 @@ from dataset.sampling import SAMPLERS
 from dataset.splits import benchmark_names, load_benchmark
 from dataset.streams import STREAMS
 from dataset.variants import VARIANTS
-from generator import RAW_FOLDERS
+from generator.places import RAW_FOLDERS
 from loss import LOSSES
 from model import MODELS
 from model.attention import ATTENTIONS

@@ -19,6 +19,7 @@ import config
 import generator
 from dataset.store import MANIFEST, open_part
 from dataset.writer import JOURNAL, hold
+from generator import places, pool
 from reader import ntu
 from tests.reader.kinetics_form import write_kinetics
 from utils.errors import UserError
@@ -107,7 +108,7 @@ def start(store, raw, number="0001"):
     """Start a generation in a process of its own."""
     line = [sys.executable, "main.py", "-c", number, "-gd", "-np", "-j", "2", "--store", store, "--raw", raw]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(line, cwd=generator.ROOT, **pipes, text=True, start_new_session=True)
+    return subprocess.Popen(line, cwd=config.ROOT, **pipes, text=True, start_new_session=True)
 
 
 def wait_for(process, journal, lines):
@@ -259,7 +260,7 @@ def own(tmp_path):
     def run(lines):
         script = tmp_path / "script.py"
         script.write_text(f"{OWN_READER}\nif __name__ == '__main__':\n    {lines}\n")
-        environment = os.environ | {"PYTHONPATH": str(generator.ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(config.ROOT)}
         line = [sys.executable, str(script), str(tmp_path / "store")]
         return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
 
@@ -269,7 +270,7 @@ def own(tmp_path):
 def test_generating_does_not_load_torch():
     """It would cost seconds and hundreds of megabytes, in every worker."""
     line = [sys.executable, "-c", "import main, generator, sys; sys.exit('torch' in sys.modules)"]
-    assert subprocess.run(line, cwd=generator.ROOT, check=False).returncode == 0
+    assert subprocess.run(line, cwd=config.ROOT, check=False).returncode == 0
 
 
 @needs_proc
@@ -287,9 +288,9 @@ def test_memory_does_not_grow_with_the_data(own):
 def test_a_task_reads_few_sources_and_one_large_file_at_a_time():
     def tasks(sizes, file="{}"):
         sources = [Source(f"{n}", Path(file.format(n)), size, n) for n, size in enumerate(sizes)]
-        return [[source.size for source in chunk] for chunk in generator._chunks(sources)]
+        return [[source.size for source in chunk] for chunk in pool.chunks_of(sources)]
 
-    large = generator.CHUNK_BYTES
+    large = pool.CHUNK_BYTES
     assert tasks([]) == []
     assert tasks([1] * 33) == [[1] * 16, [1] * 16, [1]]
     assert tasks([large, 1, 2, large - 2, 2 * large, 5]) == [[large], [1, 2], [large - 2], [2 * large], [5]]
@@ -474,9 +475,9 @@ def test_a_missing_default_folder_says_what_to_download_and_how_to_name_it(tmp_p
     monkeypatch.delenv("GESTA_RAW", raising=False)
     monkeypatch.setattr(config.machine, "load_local", config.Local)
     for part, name in (("ntu60", "s001_to_s017"), ("ntu120", "s018_to_s032")):
-        _, how = generator.RAW_FOLDERS[part]
+        _, how = places.RAW_FOLDERS[part]
         assert f"nturgbd_skeletons_{name}.zip" in how
-        monkeypatch.setitem(generator.RAW_FOLDERS, part, (tmp_path / name, how))
+        monkeypatch.setitem(places.RAW_FOLDERS, part, (tmp_path / name, how))
     expected = (
         r"s001_to_s017: no such file or folder; download nturgbd_skeletons_s001_to_s017.zip \(NTU RGB\+D\) from https://rose1.*, "
         r"or say where it is: --raw PATH, GESTA_RAW, or ntu60_path in configs/local.yaml"

@@ -182,7 +182,7 @@ def test_the_cost_in_the_header_is_the_networks(number):
     found = EXPERIMENTS[number]
     seen, channels = found.input, len(found.data.channel_names)
     streams = len(seen.stream_names), stream_channels(seen.stream_names, channels)
-    shape = (1, *streams, found.test.frames or seen.frames, load_layout(found.data.layout).num_joints, seen.persons)
+    shape = (1, *streams, found.frames(trains=False), load_layout(found.data.layout).num_joints, seen.persons)
     cost = measure(build_model(found, classes_of(found)), shape).macs / 1e9
     share = 0.88 if found.model.name == "CTR-GCN" else 0.98  # as published: here means are taken before convolutions
     assert share * float(stated) - 0.005 <= cost <= float(stated) + 0.005
@@ -282,7 +282,7 @@ def test_every_number_reads_its_form_and_takes_a_step(tmp_path, raw, store, gene
     assert good, said
     data = open_data(experiment, initializer.Machine(store, tmp_path, device="cpu"), ("train",))
     batch = next(iter(make_loader(experiment, data, "train", trains=True)))
-    assert list(batch.streams.shape) == [4, *data_shape(experiment, data)]
+    assert list(batch.streams.shape) == [4, *data_shape(experiment, data, trains=True)]
 
     train = experiment.train
     torch.manual_seed(1)

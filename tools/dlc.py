@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import config
-from generator import Request, _order
+from generator import Request, order_of
 from reader.deeplabcut.listing import Cutting, list_recordings
 from reader.deeplabcut.tables import open_table
 from reader.own import SPLIT
@@ -105,7 +105,7 @@ def _to_json(out: Path, number: str, raw: Sequence[Path], overrides: Sequence[st
     experiment = config.load(number, overrides)
     if experiment.data.form != "deeplabcut":
         raise UserError(f"-c {number}: data.form is {experiment.data.form}, not deeplabcut; 1006 is")
-    order = _order(experiment, experiment.data.parts[0], Request(store=Path(), raw=raw))
+    order = order_of(experiment, experiment.data.parts[0], Request(store=Path(), raw=raw))
     with _whole(out) as folder:
         scan = order.reader.scan(order.roots, order.part)
         count, longest = write_kinetics(folder, scan, order.reader)

@@ -18,7 +18,7 @@ from pydantic import Field
 
 import config
 from config import Section
-from generator import DOWNLOADS, RAW_FOLDERS
+from generator.places import DOWNLOADS, RAW_FOLDERS
 from utils.command_line import Parser, guarded, say
 from utils.download import download
 from utils.errors import UserError
@@ -45,9 +45,10 @@ class PublishedFile(Section):
     def place(self) -> Path:
         """Its path in the downloads: where -gd looks for a file of that name, else the last two parts of the address.
 
-        Two, for names such as `j.pth` repeat.
+        Two, for names such as `j.pth` repeat; a folder that the name begins with says nothing more.
         """
-        parts = urlsplit(self.url).path.split("/")[-2:]
+        folder, name = ("", *urlsplit(self.url).path.split("/"))[-2:]
+        parts = [name] if folder and name.startswith(folder) else [folder, name]
         looked_for = (path for path, _ in RAW_FOLDERS.values() if path.is_relative_to(DOWNLOADS))
         same = (path.relative_to(DOWNLOADS) for path in looked_for if path.name == parts[-1])
         return next(same, Path(*parts))

@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def guarded(action: Callable[[], int], *errors: type[Exception]) -> int:
-    """Return the exit code of `action`; `UserError` and `errors` become one line and 2, Ctrl-C 130, a closed pipe 141."""
+    """Return the exit code of `action`; `UserError` and `errors` become a line and 2, Ctrl-C 130, a closed pipe 141."""
     users: tuple[type[BaseException], ...] = (UserError, *errors)
     try:
         code = action()

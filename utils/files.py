@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,8 +47,9 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_atomic(path, lambda file: file.write((json.dumps(value, indent=1) + "\n").encode()))
+    """Write `value` as indented JSON, atomically, and never all of its text at once."""
+    pieces = json.JSONEncoder(indent=1).iterencode(value)
+    write_atomic(path, lambda file: file.writelines(piece.encode() for piece in chain(pieces, "\n")))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

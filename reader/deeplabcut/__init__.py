@@ -6,7 +6,7 @@ docs/forms/deeplabcut.md says what must lie where.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
 from pathlib import Path
@@ -16,11 +16,13 @@ import numpy as np
 from reader.deeplabcut.fitting import Skeleton, open_track
 from reader.deeplabcut.listing import Cutting, list_windows
 from reader.deeplabcut.splitting import BLOCK, in_blocks, too_near
-from reader.own import SPLIT, Clip, OwnReader
+from reader.own import SPLIT, Clip, OwnReader, scan_of
 from reader.own.fitting import cut
-from reader.own.listing import Listing, Row, order_classes
+from reader.own.listing import Listing, order_classes
+from reader.own.splitting import divide, omit_untested
+from reader.own.table import Row
 from utils.errors import UserError
-from utils.recording import UNKNOWN, Recording, Scan, Source
+from utils.recording import Recording, Scan, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +68,10 @@ class DlcReader(OwnReader):
         """
         listing = list_windows(roots, Cutting(self.window, self.hop or self.window), self._open)
         if not listing.rows[0].label:
-            return self._scanned(listing, (), [UNKNOWN] * len(listing.rows), np.zeros(len(listing.rows), bool))
+            return scan_of(listing, (), np.zeros(len(listing.rows), bool))
         classes = order_classes([row.label for row in listing.rows])
         trains = self._divide(listing, classes)
-        labels = [classes.index(row.label) for row in listing.rows]
-        return self._scanned(listing, classes, labels, trains)
+        return scan_of(listing, classes, trains)
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one window of a source, joints (persons, T, V, 3) float32; raises `ReadError`."""
@@ -85,10 +86,6 @@ class DlcReader(OwnReader):
         skeleton = Skeleton(self.layout, self.joints, self.persons, self.frame_size, self.likelihood)
         return _opened(path, path.stat().st_mtime_ns if path.exists() else 0, skeleton)
 
-    def _scanned(self, listing: Listing, classes: tuple[str, ...], labels: Sequence[int], trains: np.ndarray) -> Scan:
-        sources = [self._clip(*each) for each in zip(listing.rows, labels, trains.tolist(), strict=True)]
-        return Scan(list[Source](sources), listing.skipped, (SPLIT,), classes)
-
     # --- the split
 
     def _divide(self, listing: Listing, classes: tuple[str, ...]) -> np.ndarray:
@@ -101,8 +98,7 @@ class DlcReader(OwnReader):
         elif "group" in split:
             split["group"] = split["group"] or "recording"
             _refuse_one_group(rows, split["group"])
-        plain = replace(self, split=split)
-        trains = plain._trains(rows, [classes.index(row.label) for row in rows])
+        trains = divide(rows, classes, split)
         near = too_near(rows, trains, gap)
         if near.any():
             why = "of the training, overlapping" if gap == 0 else f"of the training, fewer than {gap} frames from"
@@ -112,7 +108,7 @@ class DlcReader(OwnReader):
             raise UserError(
                 f"data.split: all {near.sum()} training windows are too near to evaluated ones; lower gap, or blocks"
             )
-        plain._omit_untested(listing, classes, [classes.index(row.label) for row in listing.rows], trains)
+        omit_untested(listing, classes, trains, split)
         return trains
 
 

@@ -3,8 +3,6 @@
 A window is the frames `from` to `to` (behind the last) of one recording, from 0.
 """
 
-import csv
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,21 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from reader.deeplabcut.tables import SUFFIXES
-from reader.own.listing import (
-    Listing,
-    Row,
-    _check_header,
-    _delimiter,
-    _header,
-    _Line,
-    _refuse_twins,
-    _typed,
-    find_table,
-)
+from reader.own.listing import Listing, find_table, gather
+from reader.own.table import Row, is_table, read_table, typed
 from utils.errors import UserError
 from utils.recording import ReadError
 
-NEEDED = {"file", "label"}  # columns that make a .csv a table of windows
 ALIASES = {"from": "start", "to": "end"}  # columns of a table, and what `form: own` calls them
 FILLED = ("rate", "height", "width", "block")  # columns that the reader fills itself
 FORMS = f"{{{','.join(suffix[1:] for suffix in SUFFIXES)}}}"
@@ -60,14 +48,12 @@ def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) ->
         ReadError: for a row of a table that is not right, and for a track that `open_track` refuses: without it, its
             windows are not known.
     """
-    listing = Listing([], {})
-    for root in roots:
-        try:
-            table = _table_at(root)
-            listing.add(_read_table(table, open_track) if table else _cut(list_recordings(root), cutting, open_track))
-        except OSError as error:
-            raise UserError(f"{error.filename}: cannot be read ({error.strerror}); clips would be missing") from error
-    _refuse_twins(listing.rows)
+
+    def list_root(root: Path) -> Listing:
+        table = _table_at(root)
+        return _list_table(table, open_track) if table else _cut(list_recordings(root), cutting, open_track)
+
+    listing = gather(roots, list_root)
     if len({bool(row.label) for row in listing.rows}) > 1:
         bare = next(row for row in listing.rows if not row.label)
         raise UserError(f"{bare.file}: has no class, but others have; put it into the folder of one, or give it alone")
@@ -79,7 +65,7 @@ def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) ->
 def _table_at(root: Path) -> Path | None:
     if root.is_dir():
         return find_table(root, "--raw")
-    return root if root.is_file() and set(_header(root)) >= NEEDED else None
+    return root if root.is_file() and is_table(root) else None
 
 
 # --- recordings, whole
@@ -175,45 +161,15 @@ def _window(recording: Row, start: int, end: int) -> Row:
 # --- a table
 
 
-def _read_table(path: Path, open_track: Tracks) -> Listing:
-    """Read the windows of a table; empty lines are none."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=_delimiter(path))
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: no table that can be read ({error}); save it as UTF-8 text, .csv or .tsv") from error
-    header = [ALIASES.get(name, name) for name in lines[0][1]]
-    _check_header(path, header)
-    if taken := next((name for name in FILLED if name in header), None):
+def _list_table(path: Path, open_track: Tracks) -> Listing:
+    table = read_table(path, ALIASES)
+    if taken := next((name for name in FILLED if name in table.header), None):
         raise ReadError(path, 1, f"column '{taken}': is filled from data.rate and data.frame_size; remove it")
-    rows = [_Window(path, line, header, cells).row() for line, cells in lines[1:] if any(cells)]
+    rows = typed(list(table.rows("track", SUFFIXES)))
     if not rows:
         raise UserError(f"{path}: no windows, only a header; python -m tools.dlc --table drafts a table")
-    others = [name for name in header if name not in (*NEEDED, *ALIASES.values())]
     frames = {file: open_track(file).shape[1] for file in dict.fromkeys(row.file for row in rows)}
-    return Listing([_within(row, frames[row.file]) for row in _typed(rows, others)], {})
-
-
-class _Window(_Line):
-    """One line of a table."""
-
-    def row(self) -> Row:
-        """Return the window that the line describes, `end` None where it is not stated."""
-        if len(self.cells) != len(self.header):
-            self.refuse(f"{len(self.cells)} cells, but there are {len(self.header)} columns")
-        of = dict(zip(self.header, self.cells, strict=True))
-        if not of["label"]:
-            self.refuse("no label; give the class, or remove the line")
-        file = self.path.parent / of["file"]
-        if not of["file"] or not file.is_file():
-            self.refuse(f"file '{of['file']}': no such file in {self.path.parent}; paths are relative to the table")
-        if file.suffix.lower() not in SUFFIXES:
-            self.refuse(f"file '{of['file']}': a track is one of {', '.join(SUFFIXES)}")
-        name = re.sub(r"[\\/]+", "_", str(Path(of["file"]).with_suffix("")).lstrip("./"))
-        start, end = self.frame(of, "start") or 0, self.frame(of, "end")
-        columns = {key: value for key, value in of.items() if key not in (*NEEDED, *ALIASES.values())}
-        return Row(name, file, of["label"], start, end, columns, self.path, self.number)
+    return Listing([_within(row, frames[row.file]) for row in rows], {})
 
 
 def _within(row: Row, frames: int) -> Row:
@@ -221,5 +177,5 @@ def _within(row: Row, frames: int) -> Row:
     start, end = row.start or 0, frames if row.end is None else row.end
     if not start < end <= frames:
         reason = f"frames {start} to {end} are not in {row.file.name}, which has 0 to {frames}; to is behind the last"
-        raise ReadError(row.table or row.file, row.line, reason)
+        raise row.fault(reason)
     return _window(replace(row, columns={"recording": row.name, **(row.columns or {})}), start, end)

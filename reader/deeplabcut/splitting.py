@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reader.own.listing import Row
+from reader.own.table import Row
 
 BLOCK = "block"  # the column by which blocks of time are split
 

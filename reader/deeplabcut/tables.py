@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reader.deeplabcut.hdf import open_frame
-from reader.own.files import AGAIN, _numbers
+from reader.own.files import AGAIN, parse_numbers
 from utils.recording import ReadError
 
 COORDS = ("x", "y", "likelihood")
@@ -84,7 +84,7 @@ def _open_csv(path: Path, _joints: Sequence[str]) -> Table:
             header = _read_header(path, reader)
             columns = _columns(path, list(zip(*(cells[1:] for cells in header), strict=True)))
             width = len(header[0])
-            rows = [np.array(_numbers(path, reader.line_num, cells, width)) for cells in reader if any(cells)]
+            rows = [np.array(parse_numbers(path, reader.line_num, cells, width)) for cells in reader if any(cells)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReadError(path, None, f"no text that can be read as .csv ({error}); {AGAIN} as UTF-8") from error
     if not rows:

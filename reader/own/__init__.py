@@ -14,10 +14,10 @@ import numpy as np
 
 from reader.own.files import open_clip
 from reader.own.fitting import MisfitError, Skeleton, cut, fit
-from reader.own.grouping import split_groups
-from reader.own.listing import Listing, Row, Value, list_clips, order_classes
-from utils.errors import UserError
-from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
+from reader.own.listing import Listing, labels_of, list_clips, order_classes
+from reader.own.splitting import divide, omit_untested
+from reader.own.table import Row, Value
+from utils.recording import ReadError, Recording, Scan, Source
 
 SPLIT = "own"  # the list that the recordings state
 RANDOM = {"group": None, "share": 0.25, "seed": 1}  # the split where none is given, as config.GroupSplit
@@ -70,13 +70,11 @@ class OwnReader:
         """
         listing = list_clips(roots)
         classes = order_classes([row.label for row in listing.rows])
-        label_of = {name: label for label, name in enumerate(classes)}
-        labels = [label_of[row.label] for row in listing.rows]
-        trains = self._trains(listing.rows, labels)
-        self._omit_untested(listing, classes, labels, trains)
-        sources = [self._clip(*each) for each in zip(listing.rows, labels, trains.tolist(), strict=True)]
+        trains = divide(listing.rows, classes, self.split)
+        omit_untested(listing, classes, trains, self.split)
+        scan = scan_of(listing, classes, trains)
         self._refuse_misfit(listing.rows)
-        return Scan(list[Source](sources), listing.skipped, (SPLIT,), classes)
+        return scan
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a source, joints (persons, T, V, C) float32; raises `ReadError`."""
@@ -100,51 +98,25 @@ class OwnReader:
                 continue  # a damaged one, which will be refused when its turn comes
             return
 
-    def _clip(self, row: Row, label: int, trains: bool) -> Clip:
-        return Clip(
-            name=row.name,
-            path=row.file,
-            size=row.file.stat().st_size,
-            label=label,
-            split="train" if trains else "eval",
-            start=row.start,
-            end=row.end,
-            columns=tuple((row.columns or {}).items()),
-        )
 
-    # --- the split
+def scan_of(listing: Listing, classes: tuple[str, ...], trains: np.ndarray) -> Scan:
+    """Return the listed clips with their labels, UNKNOWN without classes, and their side; `trains` (N,) says which."""
+    labels = labels_of(listing.rows, classes)
+    sources = [_clip(*each) for each in zip(listing.rows, labels, trains.tolist(), strict=True)]
+    return Scan(list[Source](sources), listing.skipped, (SPLIT,), classes)
 
-    def _trains(self, rows: Sequence[Row], labels: Sequence[int]) -> np.ndarray:
-        """Return (N,) which clips train."""
-        if "column" in self.split:
-            column, train = self.split["column"], set(self.split["train"])
-            values = _values(rows, column, "column")
-            if absent := sorted(map(str, train - set(values))):
-                found = ", ".join(sorted(map(str, set(values)))[:8])
-                raise UserError(f"data.split.train: no clip has {column} {absent[0]}; there are {found}")
-            trains = np.array([value in train for value in values])
-            if trains.all():
-                raise UserError(f"data.split: by {column}, all {len(rows)} clips train and none evaluates")
-            return trains
-        group, share = self.split["group"], self.split["share"]
-        if not 0 < share < 1:
-            raise UserError(f"data.split.share: {share} must be above 0 and below 1; 0.25 evaluates on a quarter")
-        groups: Sequence[Value] = [str(row.file) for row in rows] if group is None else _values(rows, group, "group")
-        if len(set(groups)) < 2:
-            what = "file" if group is None else group
-            raise UserError(f"data.split: all {len(rows)} clips are of one {what}; there must be two groups or more")
-        return ~split_groups(labels, groups, share, self.split["seed"])
 
-    def _omit_untested(
-        self, listing: Listing, classes: Sequence[str], labels: Sequence[int], trains: np.ndarray
-    ) -> None:
-        """Note the classes that have no clip in one of the splits, for the summary."""
-        sides = set(zip(labels, trains.tolist(), strict=True))
-        why = "for their clips are one group" if "group" in self.split else f"by {self.split['column']}"
-        for side, words in ((False, f"classes of the evaluation, {why}"), (True, f"classes of the training, {why}")):
-            absent = [name for label, name in enumerate(classes) if (label, side) not in sides]
-            if absent:
-                listing.skipped[words] = absent
+def _clip(row: Row, label: int, trains: bool) -> Clip:
+    return Clip(
+        name=row.name,
+        path=row.file,
+        size=row.file.stat().st_size,
+        label=label,
+        split="train" if trains else "eval",
+        start=row.start,
+        end=row.end,
+        columns=tuple((row.columns or {}).items()),
+    )
 
 
 @lru_cache(maxsize=1)  # the windows of a file follow one another
@@ -153,17 +125,3 @@ def _opened(path: Path, _modified_ns: int, skeleton: Skeleton) -> np.ndarray:
     joints = fit(path, open_clip(path), skeleton)
     joints.flags.writeable = False
     return joints
-
-
-def _values(rows: Sequence[Row], column: str, key: str) -> list[Value]:
-    """Return a column of the table, known for every clip; else raise `UserError`."""
-    values = []
-    for row in rows:
-        held = row.columns or {}
-        if column not in held:
-            has = f"its columns are {', '.join(held)}" if held else "there are none: a folder of classes has no columns"
-            raise UserError(f"data.split.{key}: no column '{column}'; {has} (a table file,label,subject has)")
-        if held[column] in (UNKNOWN, ""):
-            raise ReadError(row.table or row.file, row.line, f"no {column}, by which data.split divides; fill it in")
-        values.append(held[column])
-    return values

@@ -101,7 +101,7 @@ def _open_csv(path: Path) -> Held:
     rows = lines[1:] if columns else lines
     if not rows:
         raise ReadError(path, None, "no frames: a line of numbers for each")
-    values = np.array([_numbers(path, line, cells, len(first)) for line, cells in rows])
+    values = np.array([parse_numbers(path, line, cells, len(first)) for line, cells in rows])
     keep = [at for at, name in enumerate(columns) if name.lower() not in NO_JOINT]
     return Held(values[:, keep], tuple(columns[at] for at in keep)) if columns else Held(values)
 
@@ -126,7 +126,8 @@ def _are_numbers(cells: Sequence[str]) -> bool:
         return False
 
 
-def _numbers(path: Path, line: int, cells: Sequence[str], expected: int) -> list[float]:
+def parse_numbers(path: Path, line: int, cells: Sequence[str], expected: int) -> list[float]:
+    """Return a line's numbers, NaN for an empty cell; raises `ReadError` unless there are as many as `expected`."""
     if len(cells) != expected:
         raise ReadError(path, line, f"{len(cells)} cells, but the first line has {expected}; {AGAIN}")
     try:

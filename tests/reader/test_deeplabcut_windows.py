@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reader.deeplabcut import DlcReader
 from reader.deeplabcut.fitting import Skeleton, open_track
 from reader.deeplabcut.splitting import too_near
-from reader.own.listing import Row
+from reader.own.table import Row
 from tests.reader.dlc_form import POINTS, names_of, walk, write_csv, write_dlc, write_h5
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError

@@ -15,7 +15,8 @@ import numpy as np
 from dataset.layouts import Layout
 from reader.own.files import Held, open_clip
 from reader.own.fitting import Skeleton, cut, fit, joint_names
-from reader.own.listing import FRAME_SIZE, Listing, Row, Value, list_clips, order_classes
+from reader.own.listing import FRAME_SIZE, Listing, list_clips, order_classes
+from reader.own.table import Row, Value
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError
 

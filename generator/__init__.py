@@ -4,75 +4,40 @@ Resumable after a kill at any moment with the same bytes, and atomic: see `datas
 """
 
 import json
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from functools import cache
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from config import ROOT, Config, Local, raw_folders
-from dataset.layouts import Layout, load_layout
-from dataset.packing import Packed, pack, unpack
+from config import Config, raw_folders
+from dataset.layouts import load_layout
+from dataset.packing import unpack
 from dataset.padded import export
 from dataset.splits import Benchmark, benchmark_of
 from dataset.store import MANIFEST, PART_FORMAT, Part, open_part, read_manifest, stored_variants
-from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
+from dataset.variants import PADDED_FRAMES, VARIANTS
 from dataset.writer import (
     PartWriter,
-    ReadSource,
-    StoredClip,
     add_variant,
     remove_part,
     reveal,
     same_sources,
     source_digest,
 )
+from generator.clips import FACTS, facts_of, vary
+from generator.places import default_raw
+from generator.pool import read_in_order
 from reader import READERS
 from reader.padded import PaddedReader
 from utils.errors import UserError
 from utils.files import disk_errors
-from utils.recording import UNKNOWN, Reader, ReadError, Recording, Scan, Source
+from utils.recording import UNKNOWN, Reader, Scan
 
-CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
-CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
 SHOWN_REFUSALS = 20
-FACTS = ("height", "width", "persons")  # columns that variants may need
 TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
-
-# Where the raw files of a part lie unless something else is said, and how one comes by them.
-RAW = ROOT / "data/raw_skeleton"
-DOWNLOADS = ROOT / "data/downloads"  # where tools.fetch puts files
-PYSKL = "`python -m tools.fetch {} --data` gets it, or says where it is"
-ROSE_LAB = "download {} (NTU RGB+D) from https://rose1.ntu.edu.sg/dataset/actionRecognition and unpack it there"
-RAW_FOLDERS = {
-    "ntu60": (RAW / "nturgbd_skeletons_s001_to_s017", ROSE_LAB.format("nturgbd_skeletons_s001_to_s017.zip")),
-    "ntu120": (RAW / "nturgbd_skeletons_s018_to_s032", ROSE_LAB.format("nturgbd_skeletons_s018_to_s032.zip")),
-    "demo": (RAW / "demo", "write it with: python -m tools.make_skeletons data/raw_skeleton/demo"),
-    "nw-ucla": (RAW / "nw-ucla", "docs/forms/ucla.md says where to get its JSON files"),
-    "utd-mhad": (RAW / "utd-mhad", "docs/forms/utd.md says where to get its .mat files"),
-    "kinetics-skeleton": (RAW / "kinetics-skeleton", "docs/forms/kinetics.md says where to get it"),
-    "babel60": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
-    "babel60-extra": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
-    "babel120": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
-    "babel120-extra": (RAW / "babel", "docs/forms/babel.md says where to get its arrays"),
-    "deeplabcut": (RAW / "deeplabcut", "docs/forms/deeplabcut.md says what must lie there"),
-    "k400-hrnet": (DOWNLOADS / "k400/k400_hrnet.pkl", "docs/forms/annotations.md says what must lie there"),
-    "ntu60-hrnet": (DOWNLOADS / "nturgbd/ntu60_hrnet.pkl", PYSKL.format(3005)),
-    "ntu60-3d-nmtvc": (RAW / "ntu60-3d-nmtvc", "`python -m tools.fetch 1012 --data` says how its files are made"),
-    "ntu60-3d": (DOWNLOADS / "nturgbd/ntu60_3danno.pkl", PYSKL.format(3001)),
-    "ntu120-hrnet": (DOWNLOADS / "nturgbd/ntu120_hrnet.pkl", PYSKL.format(3021)),
-    "ntu120-3d": (DOWNLOADS / "nturgbd/ntu120_3danno.pkl", PYSKL.format(3017)),
-}
 
 Say = Callable[[str], None]
 
@@ -113,7 +78,7 @@ def generate_experiment(config: Config, request: Request) -> bool:
     data = config.data
     if data.form != "ntu" and (request.padded or request.from_padded):
         raise UserError(f"data.form {data.form}: older code has padded arrays of NTU's raw skeletons only (-c 2001)")
-    manifests = [generate(_order(config, part, request)) for part in data.parts]
+    manifests = [generate(order_of(config, part, request)) for part in data.parts]
     if request.from_padded or request.padded:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
         benchmark = benchmark_of(data.benchmark, parts)
@@ -129,13 +94,14 @@ def generate_experiment(config: Config, request: Request) -> bool:
     return not bad
 
 
-def _order(config: Config, part: str, request: Request) -> Order:
+def order_of(config: Config, part: str, request: Request) -> Order:
+    """Return what to generate of a part: with which reader, and from which folders."""
     data = config.data
     reader: Reader = READERS[data.form](**_reader_options(config))
     if request.from_padded:
         reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
     else:
-        roots = raw_folders(part, request.raw) or [_default_raw(part)]
+        roots = raw_folders(part, request.raw) or [default_raw(part)]
     return Order(part, reader, roots, data.variant, request)
 
 
@@ -143,15 +109,6 @@ def _reader_options(config: Config) -> dict[str, Any]:
     layout, options = load_layout(config.data.layout), config.data.reader_options()
     known = {"joints": layout.joints, "num_joints": layout.num_joints}  # what the layout knows and the data leave open
     return {key: known[key] if value is None and key in known else value for key, value in options.items()}
-
-
-def _default_raw(part: str) -> Path:
-    path, how = RAW_FOLDERS.get(part, (RAW / part, "the pages in docs/forms say what must lie there"))
-    if not path.exists():
-        setting = f"{part}_path" if f"{part}_path" in Local.model_fields else f"raw: {{{part}: PATH}}"
-        settings = f"--raw PATH, GESTA_RAW, or {setting} in configs/local.yaml"
-        raise UserError(f"{path}: no such file or folder; {how}, or say where it is: {settings}")
-    return path
 
 
 def generate(order: Order) -> dict[str, Any]:
@@ -227,6 +184,8 @@ def _options(reader: Reader) -> dict[str, Any]:
 
 def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
     manifest = read_manifest(order.path, PART_FORMAT)
+    if load_layout(manifest["layout"]).joints == load_layout(plan["layout"]).joints:
+        plan = {**plan, "layout": manifest["layout"]}  # another convention of the same joints reads the same rows
     if not same_sources(manifest, plan):
         held = f"{manifest['sources']['count']} sources of form {manifest['form']}"
         found = f"{plan['sources']['count']} sources of form {plan['form']}"
@@ -251,107 +210,12 @@ def _read_all(order: Order, scan: Scan, plan: dict[str, Any], variants: dict[str
                 f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
             )
         with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.request.progress) as bar:
-            for results in _in_order(order, scan.sources[writer.done :], tuple(variants)):
+            todo = scan.sources[writer.done :]
+            for results in read_in_order(order.reader, todo, tuple(variants), order.request.jobs):
                 writer.add(results)
                 bar.update(len(results))
         scan.sources.clear()  # all are read; what follows needs the memory for the index
         writer.finish()
-
-
-def _in_order(order: Order, todo: Sequence[Source], variants: tuple[str, ...]) -> Iterator[list[ReadSource]]:
-    """Yield results chunk by chunk in the sources' order, however many processes read them."""
-    chunks = _chunks(todo)
-    if order.request.jobs == 1 or len(todo) <= CHUNK or not order.reader.parallel:
-        yield from (_read_chunk(order.reader, chunk, variants) for chunk in chunks)
-        return
-    context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
-    with ProcessPoolExecutor(order.request.jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
-        pending: deque[Future[list[ReadSource]]] = deque()
-        try:
-            for chunk in chunks:
-                pending.append(pool.submit(_read_chunk, order.reader, chunk, variants))
-                if len(pending) > 2 * order.request.jobs:  # bounds what is in memory
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a worker process died (out of memory?); the same command goes on where it stopped"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
-    """Yield sources, some at a time: at most `CHUNK`, of one file or of files of at most `CHUNK_BYTES` together."""
-    chunk, files = list[Source](), dict[Path, int]()
-    for source in sources:
-        files[source.path] = source.size
-        if len(chunk) == CHUNK or (len(files) > 1 and sum(files.values()) > CHUNK_BYTES):
-            yield chunk
-            chunk, files = [], {source.path: source.size}
-        chunk.append(source)
-    if chunk:
-        yield chunk
-
-
-def _live_and_die_with_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _read_chunk(reader: Reader, sources: Sequence[Source], variants: tuple[str, ...]) -> list[ReadSource]:
-    return [_read_source(reader, source, variants) for source in sources]
-
-
-@cache
-def _layout(name: str) -> Layout:
-    return load_layout(name)
-
-
-def _read_source(reader: Reader, source: Source, variants: tuple[str, ...]) -> ReadSource:
-    """Read one source; a `ReadError` becomes a refusal, so that the others go on."""
-    try:
-        clips = [_stored(recording, variants, reader.variants, reader.layout) for recording in reader.read(source)]
-    except ReadError as error:
-        return ReadSource(source.name, refused=str(error))
-    return ReadSource(source.name, clips)
-
-
-def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...], layout: str) -> StoredClip:
-    about = {
-        "name": recording.name,
-        "label": recording.label,
-        "frames": recording.num_frames,
-        "splits": dict(recording.splits),
-        "columns": dict(recording.columns),
-    }
-    whole = (recording.num_frames,) * len(recording.joints)  # what is already padded may repeat with its length
-    facts = _facts(layout, recording.columns)
-    packed = {
-        name: pack(recording.joints, whole) if name in made else _varied(name, recording.joints, facts)
-        for name in variants
-    }
-    return StoredClip(about, packed)
-
-
-def _varied(variant: str, joints: Any, facts: ClipFacts) -> Packed:
-    return pack(*VARIANTS[variant].apply(joints, facts))
-
-
-def _facts(layout: str, columns: Mapping[str, Any]) -> ClipFacts:
-    """Return what variants may need to know of a clip with these columns."""
-    height, width = (int(columns.get(key, UNKNOWN)) for key in ("height", "width"))
-    size = (height, width) if height > 0 and width > 0 else None
-    return ClipFacts(_layout(layout), size, columns.get("persons"))
 
 
 def _add_missing_variant(order: Order) -> None:
@@ -374,7 +238,7 @@ def _add_missing_variant(order: Order) -> None:
     )
     columns = {key: part.column(key).tolist() for key in FACTS if key in part.manifest["columns"]}
     clips = (
-        _varied(order.variant, unpack(part.coordinates, spans, frames), _facts(order.reader.layout, about))
+        vary(order.variant, unpack(part.coordinates, spans, frames), facts_of(order.reader.layout, about))
         for n, (spans, frames) in enumerate(bar)
         for about in [{key: values[n] for key, values in columns.items()}]
     )

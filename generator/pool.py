@@ -1,0 +1,74 @@
+"""Worker processes that read sources, a few at a time and in order."""
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+
+from dataset.writer import ReadSource
+from generator.clips import read_source
+from utils.errors import UserError
+from utils.recording import Reader, Source
+
+CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
+CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
+
+
+def read_in_order(
+    reader: Reader, sources: Sequence[Source], variants: tuple[str, ...], jobs: int
+) -> Iterator[list[ReadSource]]:
+    """Yield results chunk by chunk in the sources' order, however many processes read them."""
+    chunks = chunks_of(sources)
+    if jobs == 1 or len(sources) <= CHUNK or not reader.parallel:
+        yield from (_read_chunk(reader, chunk, variants) for chunk in chunks)
+        return
+    context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
+        pending: deque[Future[list[ReadSource]]] = deque()
+        try:
+            for chunk in chunks:
+                pending.append(pool.submit(_read_chunk, reader, chunk, variants))
+                if len(pending) > 2 * jobs:  # bounds what is in memory
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker process died (out of memory?); the same command goes on where it stopped"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def chunks_of(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """Yield sources, some at a time: at most `CHUNK`, of one file or of files of at most `CHUNK_BYTES` together."""
+    chunk, files = list[Source](), dict[str, int]()
+    for source in sources:
+        files[str(source.path)] = source.size
+        if len(chunk) == CHUNK or (len(files) > 1 and sum(files.values()) > CHUNK_BYTES):
+            yield chunk
+            chunk, files = [], {str(source.path): source.size}
+        chunk.append(source)
+    if chunk:
+        yield chunk
+
+
+def _live_and_die_with_parent() -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _read_chunk(reader: Reader, sources: Sequence[Source], variants: tuple[str, ...]) -> list[ReadSource]:
+    return [read_source(reader, source, variants) for source in sources]
