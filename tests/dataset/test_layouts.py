@@ -9,7 +9,6 @@ from dataset.layouts import layout_names, load_layout, read_layout, require
 from utils.errors import UserError
 
 GRAPHS = {
-    "rat-12": 12,
     "ntu": "ntu",
     "kinetics": "kinetics-18",
     "sysu": "ucla-20",
