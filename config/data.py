@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from config.section import Positive, Probability, Section
 
@@ -201,6 +201,20 @@ class BlockSplit(Section):
     seed: int = Field(default=1, ge=0, description="of the draw")
 
 
+def _kind_of_split(split: Any) -> str:
+    """Return which kind of split somebody means, by its keys: so an error is about that one."""
+    if isinstance(split, Section):
+        return type(split).__name__
+    keys = set(split) if isinstance(split, dict) else set[str]()
+    if keys & {"column", "train"}:
+        return ColumnSplit.__name__
+    return (BlockSplit if keys & {"blocks", "gap"} else GroupSplit).__name__
+
+
+Split = Annotated[ColumnSplit, Tag("ColumnSplit")] | Annotated[GroupSplit, Tag("GroupSplit")]
+WindowSplit = Split | Annotated[BlockSplit, Tag("BlockSplit")]
+
+
 class OwnClasses(DataSection):
     """Data that bring their own classes and their own split."""
 
@@ -221,7 +235,9 @@ class OwnData(OwnClasses):
     form: Literal["own"]
     channels: Channels = Field(default="xyz", description="of a joint: xyz, xy, or xys (x, y, score)")
     persons: int = Field(default=1, ge=1, description="the most persons in a clip")
-    split: ColumnSplit | GroupSplit = Field(default=GroupSplit(), description="which clips train")
+    split: Annotated[Split, Discriminator(_kind_of_split)] = Field(
+        default=GroupSplit(), description="which clips train"
+    )
 
     def reader_options(self) -> dict[str, Any]:
         """Return what the form's reader is told."""
@@ -246,7 +262,9 @@ class DlcData(OwnClasses):
     likelihood: Probability = Field(default=0.6, description="below which a point counts as missing")
     window: int = Field(default=60, ge=1, description="frames of a clip, where no table states them")
     hop: int | None = Field(default=None, ge=1, description="frames from one window to the next; none: `window`")
-    split: ColumnSplit | GroupSplit | BlockSplit = Field(default=GroupSplit(), description="which windows train")
+    split: Annotated[WindowSplit, Discriminator(_kind_of_split)] = Field(
+        default=GroupSplit(), description="which windows train"
+    )
 
     def reader_options(self) -> dict[str, Any]:
         """Return what the form's reader is told."""

@@ -40,7 +40,7 @@ def _walk(section: type[Section], loc: Sequence[int | str]) -> tuple[list[str], 
     sections = here = [section]
     for place in loc:
         field = next((each.model_fields[place] for each in here if place in each.model_fields), None)
-        tagged = [each for each in here if any(place in get_args(_annotation(each, tag)) for tag in TAGS)]
+        tagged = [each for each in here if place == each.__name__ or _is_called(each, place)]
         sections = tagged or here
         here = tagged if tagged else _sections_in(field.annotation) if field else here
         if not tagged:
@@ -48,8 +48,10 @@ def _walk(section: type[Section], loc: Sequence[int | str]) -> tuple[list[str], 
     return keys, sections
 
 
-def _annotation(section: type[Section], name: str) -> Any:
-    return section.model_fields[name].annotation if name in section.model_fields else None
+def _is_called(section: type[Section], place: int | str) -> bool:
+    """Tell whether one of a section's tags can have the value `place`."""
+    tags = [section.model_fields[tag] for tag in TAGS if tag in section.model_fields]
+    return any(place in get_args(tag.annotation) for tag in tags)
 
 
 def _sections_in(annotation: Any) -> list[type[Section]]:

@@ -30,7 +30,16 @@ class WeightedCrossEntropy(Section):
     """Cross-entropy times a weight of the clip's class. Evaluation's loss has no weights."""
 
     name: Literal["weighted_cross_entropy"]
-    weights: Weights | None = Field(default=None, description="by label; none: 1 / clips of the class, of mean 1")
+    weights: Weights | None = Field(
+        default=None, description="by label, one above 0; none: 1 / clips of the class, of mean 1"
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _one_counts(cls, value: Weights | None) -> Weights | None:
+        if value is not None and not any(value):
+            raise ValueError("all weights are 0, so that nothing would be learnt; give one above 0")
+        return value
 
 
 class CbFocal(Section):
@@ -113,8 +122,13 @@ class Train(Section):
     average: float | None = Field(
         default=None, gt=0, lt=1, description="decay of the moving average of the weights that is evaluated"
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the training's matrix products (autocast); evaluation is in float32"
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        default="float32",
+        description="of the training's matrix products (tf32: on a GPU only; bfloat16: autocast); "
+        "evaluation is in float32",
+    )
+    sync_batchnorm: bool = Field(
+        default=False, description="BatchNorm over the clips of all processes; else each normalises its own"
     )
     accumulate: int = Field(
         default=1, ge=1, description="pieces that a batch is computed in, to save memory; BatchNorm sees each alone"

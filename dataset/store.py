@@ -11,6 +11,7 @@
 N clips, M persons, R rows, V joints, C channels. Little-endian; nothing is ever pickled.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Part:
         spans: (N, M, 4) int64, see `dataset/packing.py`.
         frames: (N,) int64, frames of every clip in this variant.
         labels: (N,) int64, class index from 0, -1 unknown.
-        checksum: of the coordinates: two parts with the same one hold the same data.
+        checksum: of all that is read of it: two parts with the same one hold the same clips, labels and splits.
     """
 
     path: Path
@@ -97,8 +98,14 @@ def open_part(path: Path, variant: str, remedy: str = GENERATE) -> Part:
     _verify(folder, described["files"])
     coordinates = np.load(folder / "coordinates.npy", mmap_mode="r")
     spans, frames = _load(folder / "spans.npy"), _load(folder / "frames.npy")
-    labels, digest = _load(path / "labels.npy"), described["files"]["coordinates.npy"]
+    labels, digest = _load(path / "labels.npy"), _digest(manifest["files"], described["files"])
     return Part(path, manifest, variant, coordinates, spans, frames, labels, digest)
+
+
+def _digest(*files: dict[str, str]) -> str:
+    """Return one checksum for those of files; where the raw files lay is not part of the data."""
+    read = [{name: digest for name, digest in each.items() if name != COLUMN.format("source")} for each in files]
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def stored_variants(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """From a configuration to the clips of its splits, on the device."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from dataset.store import Part, open_part
 from dataset.streams import build_streams, look_ahead, score_rule, stream_channels
 from initializer.machine import Machine, pick_device
 from loss import Loss, make_loss
+from utils.distributed import ALONE, Ranks
 from utils.errors import UserError
 from utils.recording import UNKNOWN
 
@@ -44,7 +46,7 @@ def open_data(config: Config, machine: Machine, splits: Sequence[str] = SPLITS) 
     Raises `UserError` if a part is missing or damaged, a split does not exist or is empty, a label is not a class, or a
     name is in two parts.
     """
-    device = pick_device(machine.device)
+    device = pick_device(machine.device, machine.ranks.local)
     layout, remedy = load_layout(config.data.layout), f"{machine.command} -gd"
     parts = [open_part(machine.store / part, config.data.variant, remedy) for part in config.data.parts]
     benchmark = benchmark_of(config.data.benchmark, parts)
@@ -85,12 +87,39 @@ def _refuse_unfit(part: Part, config: Config, layout: Layout, benchmark: Benchma
         raise UserError(
             f"{part.path}: {part.spans.shape[1]} persons a clip, but input.persons is {config.input.persons}"
         )
+    _refuse_other_options(part, config, remedy)
+    _refuse_other_classes(part, benchmark)
     wrong = np.flatnonzero((part.labels < UNKNOWN) | (part.labels >= len(benchmark.classes)))
     if len(wrong):
         raise UserError(
             f"{part.path}: clip {part.names[wrong[0]]} has label {part.labels[wrong[0]]}, but {benchmark.name} has the "
             f"classes 0 to {len(benchmark.classes) - 1}"
         )
+
+
+def _refuse_other_options(part: Part, config: Config, remedy: str) -> None:
+    """Refuse a part that was made with other settings than the configuration states, for a run would state them."""
+    made = part.manifest["options"]
+    for key, value in json.loads(json.dumps(config.data.reader_options())).items():
+        if value is not None and made.get(key, value) != value:  # None: as the layout has it
+            raise UserError(
+                f"{part.path}: made with data.{key} {made[key]}, but the experiment has {value}; "
+                f"{remedy} --force makes it anew"
+            )
+
+
+def _refuse_other_classes(part: Part, benchmark: Benchmark) -> None:
+    """Refuse a part whose source calls a label otherwise than the benchmark does."""
+    for label, (held, ours) in enumerate(zip(part.manifest["classes"], benchmark.classes, strict=False)):
+        if _plain(held) not in (_plain(ours), f"class {label}"):
+            raise UserError(
+                f"{part.path}: label {label} is '{held}' there, but '{ours}' in {benchmark.name}; "
+                "with classes of your own: --set data.benchmark=own"
+            )
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").split())
 
 
 def _refuse_absent(splits: Sequence[str], parts: Sequence[Part], benchmark: Benchmark, machine: Machine) -> None:
@@ -157,7 +186,9 @@ def _count(benchmark: Benchmark, chosen: dict[str, list[np.ndarray]]) -> str:
     return ", ".join(words)
 
 
-def make_loader(config: Config, data: Data, split: str, *, trains: bool, clips: int = 1) -> Loader:
+def make_loader(
+    config: Config, data: Data, split: str, *, trains: bool, clips: int = 1, ranks: Ranks = ALONE
+) -> Loader:
     """Return the batches of a split: shuffled and augmented to train on, else in order and complete.
 
     `clips` is the number of test clips of each clip.
@@ -165,9 +196,11 @@ def make_loader(config: Config, data: Data, split: str, *, trains: bool, clips: 
     pipeline = _pipeline(config, data, trains=trains, clips=clips)
     chosen, train = data.splits[split], config.train
     if not trains:
-        return Loader(chosen, pipeline, config.test.batch_size)
+        return Loader(chosen, pipeline, config.test.batch_size, ranks)
     weights = balanced_weights(chosen.labels) if train.balanced else None
-    return TrainLoader(chosen, pipeline, train.batch_size, train.seed, Order(len(chosen), train.repeat, weights))
+    order = Order(len(chosen), train.repeat, weights)
+    share = ranks.places(train.batch_size, train.accumulate)
+    return TrainLoader(chosen, pipeline, train.batch_size, train.seed, order, share=share)
 
 
 def build_loss(config: Config, data: Data) -> Loss:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -33,19 +33,26 @@ class Loaded:
 
 
 def import_weights(
-    model: nn.Module, path: Path, config: Config, *, trains: bool = False, init_head: bool = False
+    model: nn.Module,
+    path: Path,
+    config: Config,
+    *,
+    classes: Sequence[str] = (),
+    trains: bool = False,
+    init_head: bool = False,
 ) -> Loaded:
     """Load a checkpoint of any known form into `model`, strictly.
 
-    To score (not `trains`), weights of ours must be of this very experiment. To train on, weights of another layout
-    are matched by the names of the joints, and `init_head` leaves the model's own head where the file's is of another
-    class count. Raises `UserError` if the file cannot be read, was trained on another input, or does not fit; it names
-    the experiments that it fits.
+    To score (not `trains`), weights of ours must be of this very experiment, and of these `classes`. To train on,
+    weights of another layout are matched by the names of the joints, and `init_head` leaves the model's own head where
+    the file's is of another class count. Raises `UserError` if the file cannot be read, was trained on another input,
+    or does not fit; it names the experiments that it fits.
     """
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
     if imported.form == "gesta" and not trains:
         _refuse_other_experiment(path, imported.raw, config)
+        _refuse_other_classes(path, imported.raw["classes"], classes)
         refuse_other_layout(path, imported.raw, load_layout(config.data.layout))
     matched = _match(imported, expected, config) if trains else None
     state |= matched.state if matched else {}
@@ -138,6 +145,13 @@ def _refuse_other_experiment(path: Path, content: dict[str, Any], config: Config
         trained = path.parent / "config.yaml"
         remedy = f"-c {trained}" if trained.exists() else "the number or yaml that it was trained with"
         raise UserError(f"{path}: trained with {', '.join(other)}; evaluate it with {remedy}")
+
+
+def _refuse_other_classes(path: Path, theirs: Sequence[str], ours: Sequence[str]) -> None:
+    """Refuse to score weights whose classes are called otherwise: data of one's own bring theirs."""
+    for label, (their, our) in enumerate(zip(theirs, ours, strict=False)):
+        if their != our:
+            raise UserError(f"{path}: label {label} was '{their}' in training, but is '{our}' in this part")
 
 
 def _why_unfit(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import permutations
 from operator import index
 from pathlib import Path
 from typing import NamedTuple
@@ -118,18 +119,26 @@ class BabelReader:
         lists = [] if extra else [f"{self.split_list}_{split}.pkl" for split in ("train", "val")]
         if root.name in lists:
             return [root]
+        if root.is_file():
+            to_do = f"give its folder: --raw {root.parent}"
+            if lists and root.suffix == ".pkl" and "_label_" not in root.name:
+                to_do = f"if it is a list of clips, name it {' or '.join(lists)}"
+            raise UserError(f"{root}: is not read alone; {to_do}")
         arrays = self._arrays(root, SPLITS)
         if extra:
             arrays |= self._extra_arrays(root, arrays, skipped)
-        for wanted in (list(arrays.values()), [root / name for name in lists]):
-            if found := [path for path in wanted if path.exists()]:
-                return found
+        if found := [path for path in arrays.values() if path.exists()]:
+            _refuse_orphans(arrays.values())
+            return found
+        if found := [root / name for name in lists if (root / name).exists()]:
+            return found
         names = ", ".join([*(path.name for path in arrays.values()), *lists])
         raise UserError(f"{root}: holds none of {names}; docs/forms/babel.md says where to get them")
 
     def _extra_arrays(self, root: Path, dense: Mapping[str, Path], skipped: dict[str, list[str]]) -> dict[str, Path]:
         """Return the extra arrays that are there; the dense one stands for another, which is told in `skipped`."""
         more = self._arrays(root, ("train", "val"), "_extra")
+        _refuse_orphans(more.values())
         there = {split: path for split, path in more.items() if path.exists()}
         if not there:
             names = " or ".join(path.name for path in more.values())
@@ -152,6 +161,18 @@ def numbered(names: Iterable[str]) -> Iterator[str]:
             unique = f"{name}-{times[name]}"
         times[unique] = 1
         yield unique
+
+
+def _refuse_orphans(arrays: Iterable[Path]) -> None:
+    """Raise `UserError` for an array or a label file whose other half is absent: a split would be passed over."""
+    for array in arrays:
+        for path, other in permutations((array, _labels_of(array))):
+            if path.exists() and not other.exists():
+                raise UserError(f"{path}: no {other.name} beside it; get both, or move this one away")
+
+
+def _labels_of(array: Path) -> Path:
+    return array.with_name(array.name.replace("_ntu_sk_", "_label_")).with_suffix(".pkl")
 
 
 def _split_of(path: Path) -> str:
@@ -185,16 +206,27 @@ class _Arrays(NamedTuple):
     names: list[str]
 
 
-@lru_cache(maxsize=3)
 def _open(path: Path) -> _Arrays:
+    """Return an array with its labels; one that was written anew, or whose labels were, is opened anew."""
+    labels = _labels_of(path)
+    return _opened(path, labels, _state(path), _state(labels))
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return size and time of a file; None where there is none, which opening it says in words."""
+    stat = path.stat() if path.exists() else None
+    return (stat.st_size, stat.st_mtime_ns) if stat else None
+
+
+@lru_cache(maxsize=3)
+def _opened(path: Path, labels: Path, *_: tuple[int, int] | None) -> _Arrays:
     data = open_array(path)
     if data.shape[1:] != ROW or data.dtype not in (np.float32, np.float64):
         expected = f"(N, {', '.join(map(str, ROW))}) of float32 or float64"
         raise ReadError(path, None, f"{data.dtype} {data.shape}, but {expected} was expected")
-    labels = path.with_name(path.name.replace("_ntu_sk_", "_label_")).with_suffix(".pkl")
     arrays = _Arrays(data, *_labels(labels))
     if len(arrays.labels) != len(data):
-        raise ReadError(path, None, f"{len(data)} clips, but {labels.name} has {len(arrays.labels)}")
+        raise ReadError(path, None, f"{len(data)} clips, but {labels.name} has {len(arrays.labels)}; fetch both again")
     return arrays
 
 

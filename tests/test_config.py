@@ -61,6 +61,23 @@ def message(experiment, *overrides):
 # --- the numbers
 
 
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("{share: 1.5}", "'data.split.share' must be less than or equal to 1, got 1.5"),
+        ("{blocks: 1}", "'data.split.blocks' must be greater than or equal to 2, got 1"),
+        ("{gap: 3}", "missing key 'data.split.blocks'"),
+        ("{column: part}", "missing key 'data.split.train'"),
+        ("{blok: 8}", "unknown key 'data.split.blok'; known keys: group, seed, share"),
+        ("5", "'data.split' must be an object, got 5"),
+    ],
+)
+def test_a_split_is_judged_by_the_kind_that_its_keys_mean(split, message):
+    with pytest.raises(ConfigError) as error:
+        load("1006", [f"data.split={split}"])
+    assert str(error.value) == f"configs/1006.yaml: {message}"
+
+
 def test_every_number_of_the_plan_is_there():
     first = {
         1001: 6,
@@ -247,6 +264,8 @@ def test_machine_keys_are_no_experiment_keys():
         ("train: {optimizer: {lr: .nan}}", "'train.optimizer.lr' must be a finite number, got nan"),
         ("train: {optimizer: {name: sgd, lr: 0.1}}", "'train.optimizer.name' must be one of 'SGD', 'Adam', 'AdamW', got 'sgd'"),
         ("train: {optimizer: {name: AdamW}}", "missing key 'train.optimizer.lr'"),
+        ("train: {loss: {name: weighted_cross_entropy, weights: [0, 0.0]}}", "train.loss.weights: all weights are 0, so that nothing would be learnt; give one above 0"),
+        ("train: {loss: {name: weighted_cross_entropy, weights: [0, -1]}}", "'train.loss.weights.1' must be greater than or equal to 0, got -1"),
         ("model: {layer: EpSep}", "'model.layer' must be 'Basic', 'Bottleneck', 'Sep' or 'SG', got 'EpSep'"),
         ("model: {size: 0}", "'model.size' must be a valid string, got 0"),
         ("model: {size: BX}", "'model.size'"),

@@ -259,7 +259,7 @@ def raw(tmp_path_factory, write_raw):
     write_pickle(folder / "ntu-pyskl.pkl", rng, 25)
     write_ucla(folder / "ucla", rng)
     write_utd(folder / "utd", rng)
-    write_kinetics(folder / "kinetics", rng, 12)
+    write_kinetics(folder / "kinetics", rng, 12, classes=load_benchmark("kinetics-skeleton").classes[:3])
     for classes in (60, 120):
         write_babel(folder / "babel", rng, classes)
     write_dlc(folder / "deeplabcut", rng)
@@ -318,6 +318,10 @@ def test_a_number_of_every_kind_reads_its_form_trains_and_scores(tmp_path, raw, 
     machine = initializer.Machine(store, tmp_path, device="cpu", show_progress=False)
     run = initializer.prepare_training(experiment, machine)
     before = {key: value.clone() for key, value in run.model.state_dict().items()}
+    frames = {"eval": experiment.test.frames or experiment.input.frames, "train": experiment.input.frames}
+    seen = {"eval": run.batches["eval"], "train": run.train_batches}
+    assert {split: next(iter(batches)).streams.shape[3] for split, batches in seen.items()} == frames
+    run.train_batches.start_epoch()
     processor.train(run)
     assert run.progress.concluded
     assert run.progress.step == len(run.train_batches) > 0

@@ -1,7 +1,8 @@
 """`python -m tools.fuse 3001 3002 --weights two-stream`: what several networks say of the same clips, fused.
 
 An operand is a number (its newest run that was evaluated), a run folder, an .npz of ours (scores.npz, or of --out), or
-the field's result.pkl. Probabilities are joined by clip name, weighted and summed.
+the field's result.pkl. Probabilities are joined by clip name, weighted and summed. Figures are of the clips whose label
+is known (-1 is an unknown one).
 """
 
 import argparse
@@ -149,10 +150,12 @@ def _listed(path: Path) -> ClipScores:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text ({error})") from error
-    found = [re.fullmatch(r"([^\s,]+)[\s,]+(\d+)\s*", line) for line in lines]
+    found = [re.fullmatch(r"([^\s,]+)[\s,]+(-1|\d+)\s*", line) for line in lines]
     for number, (line, match) in enumerate(zip(lines, found, strict=True), start=1):
         if match is None:
-            raise UserError(f"{path}, line {number}: expected a clip's name and its label from 0, found '{line[:60]}'")
+            raise UserError(
+                f"{path}, line {number}: expected a clip's name and its label from 0 (or -1), found '{line[:60]}'"
+            )
     pairs = [match.groups() for match in found if match]
     if not pairs:
         raise UserError(f"{path}: is empty; expected lines of a clip's name and its label")
@@ -228,6 +231,8 @@ def _score(scores: ClipScores) -> Scores:
 
 def _row(scores: ClipScores, title: str, weight: str, published: str) -> tuple[str, ...]:
     found = _score(scores)
+    if not found.count:
+        return (title, weight, "-", "-", "-", "-", published)
     figures = (found.accuracy, found.top5 / found.count, found.mean_class, found.mean_class_of_pyskl)
     return (title, weight, *(f"{figure:.2%}" for figure in figures), published)
 

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import re
+import select
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from utils import launch
 from utils.errors import UserError
 
 # Flags of EfficientGCN, PYSKL, mmaction2, PaddleVideo and ST-GCN that are not ours, and what does the same here.
@@ -24,17 +27,24 @@ OLD_FLAGS = {
         "--set KEY=VALUE changes any key of docs/config-reference.md"
     ),
     "-mt --model_type --optimizer -ls --lr_scheduler -d --dataset": "--set KEY=VALUE, or the number that has it: -l",
-    "--launcher --local_rank --local-rank --fleet": "one process needs none; several devices are not supported yet",
+    "--launcher --local_rank --local-rank --fleet": "-g 0 1 on one machine, torchrun on several (docs/scale.md)",
     "--gpu-ids --gpu-id --device --use_gpu --use-gpu": "-g DEVICE: a number, or cpu",
     "--diff-seed": "-s SEED or train.seed; one seed for all",
     "--test_batch_size --batch_size --batch-size -b": "--set test.batch_size=16, or train.batch_size",
     "--average-clips": "the experiment's test section says how clips are averaged: --set KEY=VALUE",
-    "--amp --fuse-conv-bn --compile --train_dali --multigrid --gpu-collect --tmpdir -t": "none: leave it out",
+    "--amp --fuse-conv-bn --train_dali --multigrid --gpu-collect --tmpdir -t": "none: leave it out",
     "-st --static": "none: leave it out; it has no effect there, either",
-    "--data_path --out_folder": "--raw FOLDER, with -gd",
+    "--data_path": "--raw FOLDER, with -gd",
+    "--out_folder": "--store DIR: where the parts are",
     "--save_result": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
     "--ignore_weights": "--init-head: a new head where the classes differ",
-    "--base_lr --num_epoch --step --weight_decay": "--set train.optimizer.lr=0.1, train.epochs=50, ...",
+    "--base_lr --num_epoch --step --weight_decay --nesterov": (
+        "--set KEY=VALUE, once for each key: train.epochs, train.optimizer.lr, train.schedule.milestones, ..."
+    ),
+    "--feeder --train_feeder_args --test_feeder_args --model": "--set KEY=VALUE, or the number that has it: -l",
+    "--save_interval --log_interval --eval_interval --show_topk --num_worker": "none: leave it out",
+    "--print_log --save_log --pavi_log": "none: log.txt and TensorBoard's events are always written",
+    "--start_epoch": "-r goes on with the newest unfinished run, -r RUN with that one",
     "--phase recognition": "none: no action trains, -e evaluates",
     "--input_file --data_file --label_file -ds --data_shape": "inference is not part of this version yet",
     "-vc -vs -vf --visualize --visualization --visualization_class --visualization_sample --visualization_frames": (
@@ -43,6 +53,7 @@ OLD_FLAGS = {
     "--preds --coefficients --apply-softmax": "tools.fuse takes runs, numbers and files, and their weights",
     "-dh --delay_hours": "none: sleep 2h; python main.py ...",
 }
+SETTING = re.compile(r"[a-z][\w.]*=\S*")  # such as train.epochs=10
 ANSWERS = {flag: answer for flags, answer in OLD_FLAGS.items() for flag in flags.split()}
 
 
@@ -64,6 +75,9 @@ class Parser(argparse.ArgumentParser):
         known = next((word for word in words if message.startswith("unrecognized") and word in ANSWERS), None)
         if known:
             raise UserError(f"command line: {known} is other code's; here: {ANSWERS[known]} (docs/coming-from.md)")
+        setting = next((word for word in message.split() if SETTING.fullmatch(word)), None)
+        if message.startswith("unrecognized") and setting:
+            raise UserError(f"command line: {setting}: every key has a --set of its own: --set {setting}")
         raise UserError(f"command line: {message}; `{self.prog} -h` shows all flags")
 
 
@@ -76,14 +90,32 @@ def guarded(action: Callable[[], int], *errors: type[Exception]) -> int:
         return code
     except users as error:
         return say(str(error), 2)
-    except BrokenPipeError:  # who reads our output, such as `head`, has gone: what else it would get is for nobody
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        if _is_read(sys.stdout):  # so it is another pipe that broke
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         return 141
     except KeyboardInterrupt:
         return say("interrupted; what was complete is saved, and the same command goes on", 130)
 
 
+def _is_read(stream: TextIO) -> bool:
+    """Tell whether somebody reads a stream; who did, such as `head`, may have gone."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # errors alone
+    return not poll.poll(0)
+
+
 def say(message: str, code: int) -> int:
-    """Print `message` to stderr and return `code`."""
-    print(message, file=sys.stderr)
+    """Print `message` to stderr and return `code`; of several processes of a job, the first one says its own."""
+    if not launch.is_one_of_several() or _speaks_for_all():
+        print(message, file=sys.stderr)
     return code
+
+
+def _speaks_for_all() -> bool:
+    from utils import distributed  # takes torch's seconds
+
+    return distributed.speaks()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.errors import UserError
+from utils.recording import UNKNOWN
 
 ONE_BENCHMARK = "fuse what was evaluated on the same clips of one benchmark"
 SEARCH_SHARES = 12  # the weights tried are the ways to deal so many shares: holds 1:1, 1:1:1 and 2:2:1:1
@@ -21,7 +22,7 @@ class ClipScores:
     Attributes:
         source: what to call it in messages: a file, a run.
         names: (N,) text, unique.
-        labels: (N,) int, 0..K-1.
+        labels: (N,) int, 0..K-1, or `UNKNOWN`.
         probabilities: (N, K) float64.
     """
 
@@ -34,7 +35,7 @@ class ClipScores:
         found, counts = np.unique(self.names, return_counts=True)
         if (counts > 1).any():
             raise UserError(f"{self.source}: clip {found[counts.argmax()]} stands in it {counts.max()} times")
-        beyond = (self.labels < 0) | (self.labels >= self.num_classes)
+        beyond = (self.labels < UNKNOWN) | (self.labels >= self.num_classes)
         if beyond.any():
             name, label = self.names[beyond][0], self.labels[beyond][0]
             raise UserError(f"{self.source}: the label of {name} is {label}, with {self.num_classes} classes")
@@ -106,7 +107,11 @@ def search_weights(held_out: Sequence[ClipScores]) -> tuple[int, ...]:
     """Return the weights with the highest top-1 on joined clips that were held out of training.
 
     All ways to deal `SEARCH_SHARES` shares are tried; among equals, the higher mean log-probability of the truth wins.
+    Raises `UserError` if the label of any is unknown.
     """
+    unknown = held_out[0].names[held_out[0].labels == UNKNOWN]
+    if len(unknown):
+        raise UserError(f"--search: {len(unknown)} clips, such as {unknown[0]}, have no label; give labelled ones")
     stack = np.stack([each.probabilities for each in held_out])
     labels = held_out[0].labels
 

@@ -15,6 +15,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.files import disk_errors, lock, write_atomic, write_json
 
+CONFIG = "config.yaml"
 BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
 LAST_SCORES = "scores_last.npz"  # of the last epoch; SCORES are the best one's
 VALIDATION_SCORES = "scores_validation.npz"  # of held-out training clips: what weights of a fusion are fitted on
@@ -74,10 +75,10 @@ class RunFolder:
 
     def describe(self, config: str, environment: dict[str, Any]) -> None:
         """Write the resolved configuration and the environment of the run's start; a resumed run keeps them."""
-        if (self.path / "config.yaml").exists():
+        if (self.path / CONFIG).exists():
             return
         with disk_errors(self.path, "free some space"):
-            write_atomic(self.path / "config.yaml", lambda file: file.write(config.encode()))
+            write_atomic(self.path / CONFIG, lambda file: file.write(config.encode()))
             write_json(self.path / "environment.json", environment)
 
     def add_metrics(self, line: dict[str, Any]) -> None:

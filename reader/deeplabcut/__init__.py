@@ -5,6 +5,7 @@ recordings are split, before anything is augmented, so that no copy of a clip is
 docs/forms/deeplabcut.md says what must lie where.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ from reader.own.splitting import divide, omit_untested
 from reader.own.table import Row
 from utils.errors import UserError
 from utils.recording import Recording, Scan, Source
+
+IN_TIME = "split recordings into blocks of time: --set 'data.split={blocks: 8, gap: 30}'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,8 @@ class DlcReader(OwnReader):
                 f"data.joints: {len(self.joints)} body points, but layout {self.layout} has {self.num_joints} joints; "
                 "name one point for each, in the layout's order"
             )
+        if twice := [name for name, count in Counter(self.joints).items() if count > 1]:
+            raise UserError(f"data.joints: {', '.join(twice)} is there more than once; name each body point once")
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:  # noqa: ARG002 - its clips are all that are there
         """List the windows of `roots`; without classes all evaluate, with label `UNKNOWN`.
@@ -90,15 +95,15 @@ class DlcReader(OwnReader):
 
     def _divide(self, listing: Listing, classes: tuple[str, ...]) -> np.ndarray:
         """Return (N,) which windows train, of those that stay; the others move to the listing's omissions."""
-        split, rows = dict(self.split), listing.rows
+        split, rows, remedy = dict(self.split), listing.rows, IN_TIME
         gap = split.pop("gap", 0)
         if "blocks" in split:
             rows = in_blocks(rows, split.pop("blocks"))
-            split["group"] = BLOCK
+            split["group"], remedy = BLOCK, "take more blocks"
         elif "group" in split:
             split["group"] = split["group"] or "recording"
             _refuse_one_group(rows, split["group"])
-        trains = divide(rows, classes, split)
+        trains = divide(rows, classes, split, remedy)
         near = too_near(rows, trains, gap)
         if near.any():
             why = "of the training, overlapping" if gap == 0 else f"of the training, fewer than {gap} frames from"
@@ -117,7 +122,7 @@ def _refuse_one_group(rows: Sequence[Row], column: str) -> None:
     if len(values) == 1 and column in (rows[0].columns or {}):
         raise UserError(
             f"data.split: all {len(rows)} windows are of one {column} ({values.pop()}), and neighbours are nearly the "
-            "same; split it into blocks of time: --set 'data.split={blocks: 8, gap: 30}'"
+            f"same; {IN_TIME}"
         )
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from reader.deeplabcut.tables import COORDS, UNIQUE, Table, open_table
+from reader.own.files import AGAIN
 from reader.own.fitting import LARGEST
 from utils.recording import ReadError
 
 MOST_OUTSIDE = 0.1  # of the points seen may lie beyond the frame: filters and interpolation bring a few there
 HALF = np.float32(0.5)
+NAMED = 8  # body points, in a message
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def open_track(path: Path, skeleton: Skeleton) -> np.ndarray:
 
     Raises:
         ReadError: where `open_table` does, for a point that is not there, for more individuals than persons, and for
-            points of which many lie outside the frame.
+            points of which many lie outside the frame, and for likelihoods that are none.
     """
     table = open_table(path, skeleton.joints)
     individuals = table.individuals
@@ -70,7 +72,8 @@ def _pick(path: Path, table: Table, individual: str, skeleton: Skeleton) -> np.n
     if missing:
         points, of = table.points(individual), f" of {individual}" if individual else ""
         near = difflib.get_close_matches(missing[1], points, n=1)
-        hint = f"is it {near[0]}?" if near else f"there are {', '.join(points)}"
+        there = ", ".join(points[:NAMED]) + (", ..." if len(points) > NAMED else "")
+        hint = f"is it {near[0]}?" if near else f"there are {there};"
         raise ReadError(
             path,
             None,
@@ -81,12 +84,15 @@ def _pick(path: Path, table: Table, individual: str, skeleton: Skeleton) -> np.n
 
 
 def _normalised(path: Path, values: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    too_large = np.argwhere(abs(values) > LARGEST)  # infinite, too; NaN is not
-    if len(too_large):
-        t, v, c = too_large[0]
-        raise ReadError(path, None, f"frame {t}, body point {skeleton.joints[v]}: {COORDS[c]} is {values[t, v, c]}")
-    score = values[..., 2].astype(np.float32)
-    seen = ~np.isnan(values).any(axis=-1) & (values[..., 2] >= skeleton.likelihood) & (score > 0)
+    likelihood = values[..., 2]
+    wrong = abs(values) > LARGEST  # infinite, too; NaN is not
+    wrong[..., 2] |= (likelihood < 0) | (likelihood > 1)
+    if wrong.any():
+        t, v, c = np.argwhere(wrong)[0]
+        reason = f"frame {t}, body point {skeleton.joints[v]}: {COORDS[c]} is {values[t, v, c]}"
+        raise ReadError(path, None, f"{reason}{', not 0 to 1' if c == 2 else ''}; {AGAIN}")
+    score = likelihood.astype(np.float32)
+    seen = ~np.isnan(values).any(axis=-1) & (likelihood >= skeleton.likelihood) & (score > 0)
     places = (values[..., :2] / skeleton.frame_size).astype(np.float32) - HALF
     return np.where(seen[..., None], np.concatenate([places, score[..., None]], axis=-1), np.float32(0))
 

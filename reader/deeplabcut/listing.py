@@ -3,15 +3,16 @@
 A window is the frames `from` to `to` (behind the last) of one recording, from 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from reader.deeplabcut.tables import SUFFIXES
+from reader.deeplabcut.tables import SUFFIXES, is_track
 from reader.own.listing import Listing, find_table, gather
-from reader.own.table import Row, is_table, read_table, typed
+from reader.own.table import TABLES, Row, is_table, read_table, refuse_broken, typed
 from utils.errors import UserError
 from utils.recording import ReadError
 
@@ -20,6 +21,7 @@ FILLED = ("rate", "height", "width", "block")  # columns that the reader fills i
 FORMS = f"{{{','.join(suffix[1:] for suffix in SUFFIXES)}}}"
 GIVE = f"give a table of windows (file,from,to,label), a folder of <class>/<recording>.{FORMS}, or of recordings"
 FILTERED = "_filtered"  # what DeepLabCut adds to the name of a filtered track
+ONE_OF_TWO = "keep one of the two, for it is one recording"
 
 Tracks = Callable[[Path], np.ndarray]  # opens a file: (M, T, V, 3)
 
@@ -37,6 +39,14 @@ class Cutting:
             return [(0, frames)]
         return [(start, start + self.window) for start in range(0, frames - self.window + 1, self.hop)]
 
+    def left_out(self, frames: int) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the first frame and the one behind the last of all that is in no window, with the reason."""
+        for (_, end), (start, _) in pairwise([*self.windows(frames), (frames, frames)]):
+            if start == frames and 0 < frames - end < self.window:
+                yield f"behind the last whole window of {self.window} frames", (end, frames)
+            elif end < start:
+                yield f"between windows, for data.hop is {self.hop}", (end, start)
+
 
 def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) -> Listing:
     """List all windows of `roots`, those of a file behind one another; every row has `start`, `end` and `recording`.
@@ -44,7 +54,7 @@ def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) ->
     A window without a class has an empty label; then all have.
 
     Raises:
-        UserError: if there are none, two have one name, or only some have a class.
+        UserError: if there are none, two have one name, only some have a class, or two files are of one recording.
         ReadError: for a row of a table that is not right, and for a track that `open_track` refuses: without it, its
             windows are not known.
     """
@@ -54,6 +64,7 @@ def list_windows(roots: Sequence[Path], cutting: Cutting, open_track: Tracks) ->
         return _list_table(table, open_track) if table else _cut(list_recordings(root), cutting, open_track)
 
     listing = gather(roots, list_root)
+    _refuse_copies(listing.rows)
     if len({bool(row.label) for row in listing.rows}) > 1:
         bare = next(row for row in listing.rows if not row.label)
         raise UserError(f"{bare.file}: has no class, but others have; put it into the folder of one, or give it alone")
@@ -82,11 +93,11 @@ def list_recordings(root: Path) -> Listing:
     listing = Listing([], {})
     for folder in classes or ([root] if root.is_dir() else []):
         tracks = _tracks(folder)
-        _refuse_filtered(tracks)
         listing.rows += [_recording(path, folder.name if classes else "") for path in tracks]
         _note_others(root, folder, tracks, listing)
     if not listing.rows:
         raise UserError(f"{root}: no tracks ({', '.join(SUFFIXES)}); {GIVE}: --raw PATH")
+    _refuse_filtered({(root, row.file.stem): row.file for row in listing.rows})  # a class is no other place
     if classes:
         _account_for_others(root, classes, listing)
     return listing
@@ -96,6 +107,8 @@ def _note_others(root: Path, folder: Path, tracks: Sequence[Path], listing: List
     """Note the files in a folder of tracks that are none, or of a recording that is there already."""
     taken = {path.stem for path in tracks}
     for path in sorted(path for path in folder.iterdir() if path.is_file() and path not in tracks):
+        if folder == root and path.suffix.lower() in TABLES:
+            refuse_broken(path)
         same = path.suffix.lower() in SUFFIXES and path.stem in taken
         why = "of a recording whose .csv was taken" if same else f"not one of {', '.join(SUFFIXES)}"
         if not path.name.startswith("."):
@@ -108,13 +121,20 @@ def _tracks(folder: Path) -> list[Path]:
     return list({path.stem: path for path in reversed(files) if not path.name.startswith(".")}.values())[::-1]
 
 
-def _refuse_filtered(tracks: Sequence[Path]) -> None:
-    """Raise `UserError` where a recording is there filtered and not, and might train and evaluate."""
-    stems = {path.stem for path in tracks}
-    for path in tracks:
-        if path.stem + FILTERED in stems:
-            other = f"{path.stem}{FILTERED}"
-            raise UserError(f"{path}: is there filtered, too ({other}); keep one of the two, for it is one recording")
+def _refuse_copies(rows: Sequence[Row]) -> None:
+    """Raise `UserError` where two files in one folder are of one recording, which might train and evaluate."""
+    files: dict[tuple[Hashable, str], Path] = {}
+    for path in dict.fromkeys(row.file for row in rows):
+        if (other := files.setdefault((path.parent.resolve(), path.stem), path)) != path:
+            raise UserError(f"{path}: is there as {other}, too; {ONE_OF_TWO}")
+    _refuse_filtered(files)
+
+
+def _refuse_filtered(files: Mapping[tuple[Hashable, str], Path]) -> None:
+    """Raise `UserError` where a recording is there filtered and not; `files` are by place and stem."""
+    for (place, stem), path in files.items():
+        if filtered := files.get((place, stem + FILTERED)):
+            raise UserError(f"{path}: is there filtered, too ({filtered}); {ONE_OF_TWO}")
 
 
 def _account_for_others(root: Path, classes: list[Path], listing: Listing) -> None:
@@ -124,6 +144,10 @@ def _account_for_others(root: Path, classes: list[Path], listing: Listing) -> No
             continue
         if entry.is_dir():
             raise UserError(f"{entry}: no tracks; its name would be a class: put its tracks there, or remove it")
+        if is_track(entry):
+            raise UserError(f"{entry}: a track beside the folders of classes; put it into the folder of its class")
+        if entry.suffix.lower() in TABLES:
+            refuse_broken(entry)
         listing.skipped.setdefault("not in the folder of a class", []).append(entry.name)
 
 
@@ -137,17 +161,14 @@ def _cut(whole: Listing, cutting: Cutting, open_track: Tracks) -> Listing:
     listing = Listing([], whole.skipped)
     for recording in whole.rows:
         track = open_track(recording.file)
-        windows = cutting.windows(track.shape[1])
-        for start, end in windows:
+        for start, end in cutting.windows(track.shape[1]):
             window = _window(recording, start, end)
             if track[:, start:end].any():
                 listing.rows.append(window)
             else:
                 listing.skipped.setdefault("nobody is seen in", []).append(window.name)
-        rest = (windows[-1][1], track.shape[1])
-        if rest[0] < rest[1]:
-            why = f"behind the last whole window of {cutting.window} frames"
-            listing.skipped.setdefault(why, []).append(_window(recording, *rest).name)
+        for why, span in cutting.left_out(track.shape[1]):
+            listing.skipped.setdefault(why, []).append(_window(recording, *span).name)
     if not listing.rows:
         raise UserError(f"{whole.rows[0].file}: nobody is seen in any window; lower data.likelihood, or track it again")
     return listing

@@ -20,14 +20,14 @@ def in_blocks(rows: Sequence[Row], blocks: int) -> list[Row]:
 
     The spans are of equal length, from the first frame of all windows of a file to the last.
     """
-    ends = _ends(rows)
-    starts = {file: min(span(row)[0] for row in rows if row.file == file) for file in ends}
-    return [
-        replace(row, columns={**(row.columns or {}), BLOCK: f"{row.file.stem}_{place}"})
-        for row in rows
-        for first in [starts[row.file]]
-        for place in [(sum(span(row)) - 2 * first) * blocks // (2 * (ends[row.file] - first))]
-    ]
+    limits = _limits(rows)
+    return [_in_block(row, blocks, *limits[row.file]) for row in rows]
+
+
+def _in_block(row: Row, blocks: int, first: int, end: int) -> Row:
+    columns = dict(row.columns or {})
+    place = (sum(span(row)) - 2 * first) * blocks // (2 * (end - first))
+    return replace(row, columns={**columns, BLOCK: f"{columns['recording']}_{place}"})
 
 
 def too_near(rows: Sequence[Row], trains: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
@@ -35,7 +35,7 @@ def too_near(rows: Sequence[Row], trains: NDArray[np.bool_], gap: int) -> NDArra
 
     With gap 0: which overlap one. Without them nothing of an evaluated frame is trained on, whatever the split.
     """
-    evaluated = {file: np.zeros(end, bool) for file, end in _ends(rows).items()}
+    evaluated = {file: np.zeros(end, bool) for file, (_, end) in _limits(rows).items()}
     for row, is_trained in zip(rows, trains, strict=True):
         if not is_trained:
             evaluated[row.file][slice(*span(row))] = True
@@ -49,8 +49,11 @@ def span(row: Row) -> tuple[int, int]:
     return row.start, row.end
 
 
-def _ends(rows: Sequence[Row]) -> dict[Path, int]:
-    ends: dict[Path, int] = {}
+def _limits(rows: Sequence[Row]) -> dict[Path, tuple[int, int]]:
+    """Return of each file the first frame of all its windows, and the one behind the last."""
+    limits: dict[Path, tuple[int, int]] = {}
     for row in rows:
-        ends[row.file] = max(ends.get(row.file, 0), span(row)[1])
-    return ends
+        start, end = span(row)
+        first, last = limits.get(row.file, (start, end))
+        limits[row.file] = min(first, start), max(last, end)
+    return limits

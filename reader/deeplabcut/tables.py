@@ -3,6 +3,7 @@
 Letters: T frames. Source of the format: DeepLabCut 3.0 (docs/forms/deeplabcut.md).
 """
 
+import codecs
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,14 @@ def open_table(path: Path, joints: Sequence[str]) -> Table:
         return SUFFIXES[path.suffix.lower()](path, joints)
     except OSError as error:
         raise ReadError(path, None, f"cannot be read ({error.strerror or error}); {AGAIN}") from error
+
+
+def is_track(path: Path) -> bool:
+    """Return whether a file is, by its suffix and its first word, a track; what is in it may still be damaged."""
+    if path.suffix.lower() != ".csv":
+        return path.suffix.lower() in SUFFIXES
+    with path.open("rb") as file:
+        return file.read(16).removeprefix(codecs.BOM_UTF8).startswith(LEVELS["bodyparts"][0].encode())
 
 
 def _columns(path: Path, names: Sequence[tuple[str, ...]]) -> tuple[Column, ...]:

@@ -3,6 +3,7 @@
 Letters: P persons of all frames together, V joints.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -28,6 +29,10 @@ FRAMES = "<video>_<frame>_keypoints.json"
 NO_JSON = ("NaN", "Infinity")  # what Python writes for numbers that JSON does not know
 MISSING = "a joint that was not found is 0 0 with score 0"
 LARGEST = 1e9  # of a coordinate or score; beyond is damage
+HIGHEST = 1.5  # of a score: OpenPose's are 0 to 1, those of heatmaps may be a little above
+OUTSIDE = 0.5  # of the frame: so far from it only few joints are ...
+MOST_OUTSIDE = 0.1  # ... of those that were found: no estimator sees them there
+BOOLEANS = (b"true", b"false")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def read_clip(path: Path, num_joints: int, frames: int, label: Label) -> Poses:
             raise ReadError(path, None, f"record {at} of 'data': {reason}")
         persons.add(frame, people, f"frame_index {frame}")
     xy, score = np.split(persons.numbers(), [2 * num_joints], axis=1)
-    return persons.poses(np.concatenate([xy.reshape(*score.shape, 2), score[..., None]], axis=-1))
+    joints = np.concatenate([xy.reshape(*score.shape, 2), score[..., None]], axis=-1)
+    return persons.poses(joints, "pixels? divide by the frame's width and height")
 
 
 def read_frames(folder: Path, num_joints: int, frames: int, size: tuple[int, int]) -> Poses:
@@ -78,7 +84,8 @@ def read_frames(folder: Path, num_joints: int, frames: int, size: tuple[int, int
     for frame, name in names.items():
         content = _load(folder / name)
         persons.add(frame, content.get("people") if isinstance(content, dict) else None, name)
-    return persons.poses(persons.numbers().reshape(-1, num_joints, 3) / (*size, 1))
+    joints = persons.numbers().reshape(-1, num_joints, 3) / (*size, 1)
+    return persons.poses(joints, f"is data.frame_size, {size[0]}x{size[1]}, that of the video?")
 
 
 def _load(path: Path) -> Any:
@@ -88,13 +95,25 @@ def _load(path: Path) -> Any:
     except OSError as error:
         raise ReadError(path, None, f"cannot be read ({error.strerror}); {AGAIN}") from error
     try:
-        return loads(content)
+        loaded = loads(content.removeprefix(codecs.BOM_UTF8))  # orjson takes none
     except json.JSONDecodeError as error:  # orjson's is one, too
         if found := next((word for word in NO_JSON if word.encode() in content), None):
             raise ReadError(path, error.lineno, f"holds {found}, which is no JSON; {MISSING}") from error
         raise ReadError(path, error.lineno, f"no JSON from here on (truncated?): {error.msg}; {AGAIN}") from error
     except (ValueError, RecursionError) as error:  # bytes that are no text; nested without end
         raise ReadError(path, None, f"no JSON; {AGAIN}") from error
+    if any(word in content for word in BOOLEANS):
+        _refuse_booleans(path, loaded)
+    return loaded
+
+
+def _refuse_booleans(path: Path, value: Any) -> None:
+    """Raise `ReadError` for a list that holds `true` or `false`, which numpy takes for 1 and 0."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        if isinstance(each, bool) and isinstance(value, list):
+            raise ReadError(path, None, f"a list of numbers holds {json.dumps(each)}; {MISSING}")
+        _refuse_booleans(path, each)
 
 
 @dataclass(frozen=True)
@@ -140,8 +159,22 @@ class _Persons:
             raise ReadError(self.path, None, reason)
         return array.astype(np.float64)
 
-    def poses(self, joints: np.ndarray) -> Poses:
-        """Return the persons with their joints (P, V, 3)."""
+    def poses(self, joints: np.ndarray, remedy: str) -> Poses:
+        """Return the persons with their joints (P, V, 3); raises `ReadError` where these are none of a frame.
+
+        `remedy` is what to do, or to ask, where many lie far outside of it.
+        """
+        score = joints[..., 2]
+        if (wrong := np.argwhere((score < 0) | (score > HIGHEST))).size:
+            at, v = wrong[0]
+            place = "frame {}, person {}".format(*list(self.rows)[at])
+            raise ReadError(self.path, None, f"{place}: a score of {score[at, v]:g}; scores are 0 to 1")
+        places = joints[score > 0][:, :2]  # (joints, 2)
+        share = (abs(places - 0.5) > 0.5 + OUTSIDE).any(axis=1).mean() if len(places) else 0.0
+        if share > MOST_OUTSIDE:
+            x, y = abs(places).max(axis=0)
+            found = f"{share:.0%} of its joints lie far outside the frame (x up to {x:g}, y up to {y:g})"
+            raise ReadError(self.path, None, f"{found}; {remedy}")
         frame, person = np.array(list(self.rows), np.intp).reshape(-1, 2).T
         return Poses(frame, person, joints)
 

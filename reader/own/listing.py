@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from reader.own.files import SUFFIXES
-from reader.own.table import INTEGER, TABLES, Row, is_table, read_table, typed
+from reader.own.table import INTEGER, TABLES, Row, is_table, read_table, refuse_broken, typed
 from utils.errors import UserError
 from utils.recording import UNKNOWN
 
@@ -101,6 +101,8 @@ def _list_folder(root: Path, give: str) -> Listing:
         if entry.is_dir():
             listing.add(_list_class(entry, give))
         elif entry.name != "layout.yaml":
+            if entry.suffix.lower() in TABLES:
+                refuse_broken(entry)
             listing.skipped.setdefault("not in the folder of a class", []).append(entry.name)
     return listing
 

@@ -15,9 +15,17 @@ from reader.own.table import Row, Value
 from utils.errors import UserError
 from utils.recording import UNKNOWN
 
+SMALLER = "add clips of other ones, or set data.split to a column that divides the classes"
 
-def divide(rows: Sequence[Row], classes: Sequence[str], split: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Return (N,) which clips train, by a `split` as `OwnReader` says; raises `UserError` where it cannot be made."""
+
+def divide(
+    rows: Sequence[Row], classes: Sequence[str], split: Mapping[str, Any], remedy: str = SMALLER
+) -> NDArray[np.bool_]:
+    """Return (N,) which clips train, by a `split` as `OwnReader` says.
+
+    Raises `UserError` where it cannot be made, or no clip would evaluate; `remedy` is what to do where every class is
+    of one group.
+    """
     if "column" in split:
         return _by_column(rows, split["column"], set(split["train"]))
     group, share = split["group"], split["share"]
@@ -27,7 +35,11 @@ def divide(rows: Sequence[Row], classes: Sequence[str], split: Mapping[str, Any]
     if len(set(groups)) < 2:
         what = "file" if group is None else group
         raise UserError(f"data.split: all {len(rows)} clips are of one {what}; there must be two groups or more")
-    return ~split_groups(labels_of(rows, classes), groups, share, split["seed"])
+    trains = ~split_groups(labels_of(rows, classes), groups, share, split["seed"])
+    if trains.all():
+        what = f"every class is of one {group or 'file'}, by which they are divided"
+        raise UserError(f"data.split: all {len(rows)} clips train and none evaluates, for {what}; {remedy}")
+    return trains
 
 
 def _by_column(rows: Sequence[Row], column: str, train: set[Value]) -> NDArray[np.bool_]:

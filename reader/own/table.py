@@ -7,7 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ INTEGER = re.compile(r"-?\d{1,18}")
 NEEDED = ("file", "label")  # columns without which it is no table of clips
 TAKEN = (*NEEDED, "start", "end")  # columns that say where a clip is and what, not more of it
 OURS = ("persons", "source")  # columns that readers fill themselves
+SHOWN = 8  # columns, in a message
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ class Table:
         path: its file; paths in it are relative to that.
         header: the columns' names, `NEEDED` among them.
         lines: number and cells of each line below the header; empty lines are none.
+        spelt: how the table itself calls columns that are known by another name.
     """
 
     path: Path
     header: Sequence[str]
     lines: Sequence[tuple[int, Sequence[str]]]
+    spelt: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, kind: str, suffixes: Collection[str]) -> Iterator[Row]:
         """Yield the clip of each line, named after its file, columns as texts; raises `ReadError` at the first fault.
@@ -63,7 +66,7 @@ class Table:
         for number, cells in self.lines:
             if len(cells) != len(self.header):
                 raise ReadError(self.path, number, f"{len(cells)} cells, but there are {len(self.header)} columns")
-            yield _Line(self.path, number, dict(zip(self.header, cells, strict=True))).row(kind, suffixes)
+            yield _Line(self.path, number, dict(zip(self.header, cells, strict=True)), self.spelt).row(kind, suffixes)
 
 
 def is_table(path: Path) -> bool:
@@ -85,9 +88,20 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
         lines = list(_lines(path))
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: no table that can be read ({error}); save it as UTF-8 text, .csv or .tsv") from error
-    header = [(aliases or {}).get(name, name) for name in (lines[0][1] if lines else [])]
+    names = lines[0][1] if lines else []
+    header = [(aliases or {}).get(name, name) for name in names]
+    spelt = dict(zip(header, names, strict=True))
     _check_header(path, header)
-    return Table(path, header, [(number, cells) for number, cells in lines[1:] if any(cells)])
+    return Table(path, header, [(number, cells) for number, cells in lines[1:] if any(cells)], spelt)
+
+
+def refuse_broken(path: Path) -> None:
+    """Raise `UserError` if a .csv or .tsv that lies where a table may is none: what it says would be passed over."""
+    try:
+        read_table(path)
+    except UserError as error:
+        away = "move it away, a clip into the folder of its class"
+        raise UserError(f"{error}; if it is no table of clips, {away}") from error
 
 
 def typed(rows: Sequence[Row]) -> list[Row]:
@@ -108,14 +122,19 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         for cells in reader:
+            if any("\0" in cell for cell in cells):  # UTF-16 without a mark
+                raise csv.Error("it holds NUL")
             yield reader.line_num, [cell.strip() for cell in cells]
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     lacking = [name for name in NEEDED if name not in header]
     if lacking:
-        found = ", ".join(header) or "nothing"
-        raise ReadError(path, 1, f"no column {lacking[0]}; the first line names the columns file, label, ...: {found}")
+        found = ", ".join(f"'{name}'" for name in header[:SHOWN]) or "nothing"
+        more = ", ..." if len(header) > SHOWN else ""
+        comma = "tabs" if path.suffix.lower() == ".tsv" else "commas"
+        wanted = f"the first line names the columns file, label, ..., so spelt, with {comma} between"
+        raise ReadError(path, 1, f"no column {lacking[0]}; {wanted}; it names {found}{more}")
     for name, count in Counter(header).items():
         if count > 1:
             raise ReadError(path, 1, f"more than one column is called {name or 'nothing'}; name each once")
@@ -131,6 +150,7 @@ class _Line:
     path: Path
     number: int
     cells: Mapping[str, str]
+    spelt: Mapping[str, str]
 
     def row(self, kind: str, suffixes: Collection[str]) -> Row:
         """Return the clip that the line describes."""
@@ -150,7 +170,7 @@ class _Line:
         """Return a number of frames; None where the cell is empty or there is no such column."""
         text = self.cells.get(key, "")
         if text and not text.isdecimal():
-            self.refuse(f"{key} '{text}': must be a frame, a whole number from 0, or empty")
+            self.refuse(f"{self.spelt[key]} '{text}': must be a frame, a whole number from 0, or empty")
         return int(text) if text else None
 
     def refuse(self, reason: str) -> NoReturn:

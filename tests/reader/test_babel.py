@@ -263,13 +263,62 @@ def test_a_forbidden_global_is_refused_and_not_executed(tmp_path):
 def test_an_absent_label_file_and_a_torn_array_are_named(tmp_path):
     save(tmp_path)
     (tmp_path / "train_label_60.pkl").unlink()
-    with pytest.raises(UserError, match=r"train_label_60.pkl: No such file or directory; expected a pickle of"):
+    with pytest.raises(UserError, match=r"train_ntu_sk_60.npy: no train_label_60.pkl beside it; get both, or move"):
         read(tmp_path)
     torn = tmp_path / "val_ntu_sk_60.npy"
     torn.write_bytes((tmp_path / "train_ntu_sk_60.npy").read_bytes()[:-8])
     (tmp_path / "train_ntu_sk_60.npy").unlink()
-    with pytest.raises(ReadError, match=r"val_ntu_sk_60.npy: not a whole .npy array"):
+    with pytest.raises(ReadError, match=r"val_ntu_sk_60.npy: not a whole .npy array .*; fetch it again"):
+        save(tmp_path, "val", form=lambda folder, split, *rest: _labels_alone(folder, split, *rest))
         read(tmp_path)
+
+
+def _labels_alone(folder, split, classes, _clips, rows):
+    (folder / f"{split}_label_{classes}.pkl").write_bytes(pickle.dumps(rows))
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_labels_without_their_array_are_not_passed_over(tmp_path, split):
+    write_babel(tmp_path, np.random.default_rng(0), 60, splits=("train", "val", "test"))
+    (tmp_path / f"{split}_ntu_sk_60.npy").unlink()
+    words = rf"{split}_label_60.pkl: no {split}_ntu_sk_60.npy beside it; get both, or move this one away"
+    with pytest.raises(UserError, match=words):
+        read(tmp_path)
+
+
+def test_extra_labels_without_their_array_are_not_passed_over(tmp_path):
+    write_babel(tmp_path, np.random.default_rng(0), 60)
+    write_babel(tmp_path, np.random.default_rng(0), 60, extra="_extra")
+    (tmp_path / "val_extra_ntu_sk_60.npy").unlink()
+    with pytest.raises(UserError, match=r"val_extra_label_60.pkl: no val_extra_ntu_sk_60.npy beside it"):
+        read(tmp_path, "babel60-extra")
+    assert len(read(tmp_path)) == 16  # the dense ones are whole
+
+
+def test_a_file_that_is_given_alone_is_told_its_folder_or_its_name(tmp_path):
+    save(tmp_path)
+    (tmp_path / "mine.pkl").touch()
+    for name in ("train_ntu_sk_60.npy", "train_label_60.pkl"):
+        with pytest.raises(UserError, match=rf"{name}: is not read alone; give its folder: --raw {tmp_path}$"):
+            read(tmp_path / name)
+    with pytest.raises(UserError, match=r"mine.pkl: .* name it babel60_train.pkl or babel60_val.pkl$"):
+        read(tmp_path / "mine.pkl")
+
+
+@pytest.mark.parametrize("changed", ["train_ntu_sk_60.npy", "train_label_60.pkl"])
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path, changed):
+    before, _ = save(tmp_path), read(tmp_path)
+    path, other = tmp_path / changed, [(label + 1) % 60 for label in LABELS]
+    path.unlink()  # a mapped file that is overwritten changes by itself
+    if path.suffix == ".npy":
+        np.save(path, -before)
+    else:
+        path.write_bytes(pickle.dumps(draw_rows(other)))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))  # however coarse the disk's clock is
+    clips = read(tmp_path)
+    assert [clip.label for clip in clips] == (LABELS if path.suffix == ".npy" else other)
+    sign = -1 if path.suffix == ".npy" else 1
+    assert np.array_equal(clips[0].joints[0, :, :, 0], sign * before[0, 0, :, :, 0].astype(np.float32))
 
 
 def test_a_folder_without_babel_names_what_is_looked_for(tmp_path):

@@ -1,6 +1,7 @@
 """DeepLabCut's files: what they hold, what becomes of it, and what is refused in which words."""
 
 import pickle
+import re
 
 import h5py
 import numpy as np
@@ -220,10 +221,15 @@ def test_points_of_no_animal_are_no_persons(tmp_path):
 def test_a_body_point_that_is_not_there_is_named(tmp_path, rng):
     path = write_csv(tmp_path / "a.csv", walk(rng, 9, persons=2), names_of(POINTS, PAIR))
     message = refusal(open_track, path, skeleton(joints=("j0", "j13"), persons=2))
-    assert message.startswith(f"{path}: no x of body point j13 of ann; is it j")
+    assert re.match(rf"{re.escape(str(path))}: no x of body point j13 of ann; is it j\d+\? data.joints lists", message)
     assert message.endswith("data.joints lists the points that are the 2 joints of layout rat-12")
     message = refusal(open_track, path, skeleton(joints=("snout",), persons=2))
-    assert message.startswith(f"{path}: no x of body point snout of ann; there are j0, j1, j2")
+    there = "there are j0, j1, j2, j3, j4, j5, j6, j7, ...; data.joints lists the points"
+    assert message.startswith(f"{path}: no x of body point snout of ann; {there}")
+    path = write_csv(tmp_path / "b.csv", walk(rng, 9, points=POINTS[:8]), names_of(POINTS[:8]))
+    assert "; there are j0, j1, j2, j3, j4, j5, j6, j7; data.joints" in refusal(
+        open_track, path, skeleton(joints=("snout",))
+    )
 
 
 def test_a_frame_size_that_cannot_be_is_refused(tmp_path, rng):
@@ -236,7 +242,17 @@ def test_numbers_that_do_not_fit_are_refused(tmp_path):
     for value in ("inf", "-1e300"):
         path = tmp_path / "a.csv"
         path.write_text(HEADER + f"0,1,2,.9\n1,1,{value},.9\n")
-        assert f"{path}: frame 1, body point nose: y is" in refusal(open_track, path, skeleton(joints=("nose",)))
+        message = refusal(open_track, path, skeleton(joints=("nose",)))
+        assert message.startswith(f"{path}: frame 1, body point nose: y is") and message.endswith("; export it again")
+
+
+@pytest.mark.parametrize("value", ["7", "-1", "1.01"])
+def test_a_likelihood_that_is_none_is_refused(tmp_path, value):
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + f"0,1,2,.9\n1,1,2,{value}\n2,1,2,\n")
+    message = refusal(open_track, path, skeleton(joints=("nose",)))
+    place = f"{path}: frame 1, body point nose: likelihood is {float(value)}"
+    assert message == f"{place}, not 0 to 1; export it again"
 
 
 def test_errors_survive_the_way_back_from_a_worker(tmp_path):

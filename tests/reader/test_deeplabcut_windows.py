@@ -1,6 +1,7 @@
 """DeepLabCut's windows: which there are, how they are split, and what is refused in which words."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from reader.deeplabcut import DlcReader
 from reader.deeplabcut.fitting import Skeleton, open_track
-from reader.deeplabcut.splitting import too_near
+from reader.deeplabcut.listing import Cutting
+from reader.deeplabcut.splitting import in_blocks, too_near
 from reader.own.table import Row
 from tests.reader.dlc_form import POINTS, names_of, walk, write_csv, write_dlc, write_h5
 from utils.errors import UserError
@@ -93,8 +95,8 @@ def test_start_and_end_are_other_words_for_from_and_to(tracks):
         ("m0.csv,0,101,run", "line 3: frames 0 to 101 are not in m0.csv, which has 0 to 100; to is behind the last"),
         ("m0.csv,100,,run", "line 3: frames 100 to 100 are not in m0.csv"),
         ("m0.csv,20,20,run", "line 3: frames 20 to 20 are not in m0.csv"),
-        ("m0.csv,-1,20,run", "line 3: start '-1': must be a frame, a whole number from 0, or empty"),
-        ("m0.csv,0,2.5,run", "line 3: end '2.5': must be a frame, a whole number from 0, or empty"),
+        ("m0.csv,-1,20,run", "line 3: from '-1': must be a frame, a whole number from 0, or empty"),
+        ("m0.csv,0,2.5,run", "line 3: to '2.5': must be a frame, a whole number from 0, or empty"),
         ("m0.csv,0,20", "line 3: 3 cells, but there are 4 columns"),
     ],
 )
@@ -102,6 +104,11 @@ def test_a_line_that_is_not_right_is_refused_with_its_number(tracks, line, messa
     (tracks / "notes.txt").touch()
     path = table(tracks, "m0.csv,0,10,run", line)
     assert refusal(path).startswith(f"{path}, {message}")
+
+
+def test_a_column_is_called_as_in_the_table(tracks):
+    path = table(tracks, "m0.csv,5,x,run", header="file,start,end,label")
+    assert refusal(path) == f"{path}, line 2: end 'x': must be a frame, a whole number from 0, or empty"
 
 
 def test_a_table_that_is_not_right_is_refused(tracks):
@@ -162,7 +169,24 @@ def test_windows_may_overlap_or_leave_frames_out(tracks):
     names = [name for name in read(tracks, window=60, hop=20)[0] if name.startswith("m0")]
     assert names == ["m0_0-60", "m0_20-80", "m0_40-100"]
     clips, scan = read(tracks / "m0.csv", window=20, hop=50)
-    assert list(clips) == ["m0_0-20", "m0_50-70"] and list(scan.skipped.values()) == [["m0_70-100"]]
+    assert list(clips) == ["m0_0-20", "m0_50-70"]
+    assert scan.skipped == {"between windows, for data.hop is 50": ["m0_20-50", "m0_70-100"]}
+    _, scan = read(tracks / "m0.csv", window=30, hop=50)
+    assert scan.skipped == {
+        "between windows, for data.hop is 50": ["m0_30-50"],
+        "behind the last whole window of 30 frames": ["m0_80-100"],
+    }
+
+
+@given(frames=st.integers(1, 90), window=st.integers(1, 40), hop=st.integers(1, 60))
+def test_every_frame_is_in_a_window_or_left_out_for_a_reason(frames, window, hop):
+    cutting = Cutting(window, hop)
+    left_out = list(cutting.left_out(frames))
+    seen = {t for span in cutting.windows(frames) for t in range(*span)}
+    assert [t for _, span in left_out for t in range(*span)] == sorted(set(range(frames)) - seen)
+    for why, (start, end) in left_out:
+        assert why.startswith("behind") == (end == frames and end - start < window)
+        assert why.startswith("behind") or hop > window
 
 
 def test_bare_recordings_have_no_class_and_all_evaluate(tracks):
@@ -187,8 +211,40 @@ def test_a_recording_is_taken_once(tracks, rng):
     assert clips["m0_0-100"].columns["source"].endswith("m0.csv")
     assert scan.skipped == {"of a recording whose .csv was taken": ["m0.h5"]}
     write_csv(tracks / "m1_filtered.csv", walk(rng, 100), names_of(POINTS))
-    message = f"{tracks / 'm1.csv'}: is there filtered, too (m1_filtered); keep one of the two, for it is one recording"
-    assert refusal(tracks) == message
+    filtered = f"is there filtered, too ({tracks / 'm1_filtered.csv'}); keep one of the two, for it is one recording"
+    assert refusal(tracks) == f"{tracks / 'm1.csv'}: {filtered}"
+
+
+@pytest.mark.parametrize("name", ["m0_filtered.csv", "m0_filtered.h5", "sub/../m0_filtered.csv"])
+def test_a_table_names_a_recording_filtered_or_not(tracks, rng, name):
+    (tracks / "sub").mkdir()
+    write = write_h5 if name.endswith(".h5") else write_csv
+    write(tracks / name, walk(rng, 100), names_of(POINTS))
+    for rows in ([*ROWS, f"{name},50,60,run"], [f"{name},50,60,run", *ROWS]):
+        message = refusal(table(tracks, *rows))
+        assert message.startswith(f"{tracks / 'm0.csv'}: is there filtered, too ({tracks / name}); keep one of")
+    rows = [row for row in ROWS if not row.startswith("m0")]
+    assert len(read(table(tracks, f"{name},0,20,run", *rows))[0]) == 10
+
+
+def test_a_table_names_one_file_of_a_recording(tracks, rng):
+    write_h5(tracks / "m0.h5", walk(rng, 100), names_of(POINTS))
+    message = refusal(table(tracks, *ROWS, "m0.h5,20,30,run"))
+    assert message.startswith(f"{tracks / 'm0.h5'}: is there as {tracks / 'm0.csv'}, too; keep one of the two")
+
+
+def test_a_recording_is_in_one_class_filtered_or_not(tmp_path, rng):
+    folder = write_dlc(tmp_path, rng, recordings=2)  # mouse0 of groom and of rear are two
+    filtered = write_csv(folder / "rear" / "mouse7_filtered.csv", walk(rng, 100), names_of(POINTS))
+    assert len({clip.columns["recording"] for clip in read(folder)[0].values()}) == 5
+    path = write_csv(folder / "groom" / "mouse7.csv", walk(rng, 100), names_of(POINTS))
+    assert refusal(folder).startswith(f"{path}: is there filtered, too ({filtered}); keep one of the two")
+
+
+def test_tracks_that_are_given_one_by_one_are_of_as_many_recordings(tracks, rng):
+    filtered = write_csv(tracks / "m1_filtered.csv", walk(rng, 100), names_of(POINTS))
+    message = f"{tracks / 'm1.csv'}: is there filtered, too ({filtered})"
+    assert refusal(filtered, tracks / "m1.csv").startswith(message)
 
 
 def test_roots_without_tracks_are_refused(tmp_path, tracks, rng):
@@ -203,6 +259,27 @@ def test_roots_without_tracks_are_refused(tmp_path, tracks, rng):
     assert f"{tracks / 'm0.csv'}: has no class, but others have" in refusal(folder, tracks / "m0.csv")
     (folder / "sniff").mkdir()
     assert f"{folder / 'sniff'}: no tracks; its name would be a class" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("w.csv", "file;from;to;label\n", "w.csv, line 1: no column file; "),
+        ("w.csv", "file,from,to,class\n", "w.csv, line 1: no column label; "),
+        ("w.tsv", "file,from,to,label\n", "w.tsv, line 1: no column file; "),
+        ("w.csv", "scorer,a\nbodyparts,b\n", "w.csv: a track beside the folders of classes; put it into the folder of"),
+        ("w.h5", "", "w.h5: a track beside the folders of classes; put it into the folder of its class"),
+    ],
+)
+def test_a_broken_table_or_a_track_beside_the_classes_is_not_passed_over(tmp_path, rng, name, content, message):
+    folder = write_dlc(tmp_path, rng, recordings=2)
+    (folder / name).write_text(content)
+    assert refusal(folder).startswith(f"{folder}/{message}")
+
+
+def test_a_broken_table_beside_bare_tracks_is_not_passed_over(tracks):
+    table(tracks, *ROWS, name="w.tsv")
+    assert "w.tsv, line 1: no column file; the first line names" in refusal(tracks)
 
 
 def test_a_track_that_vanishes_before_it_is_read_is_one_line(tracks):
@@ -230,6 +307,8 @@ def test_a_reader_goes_to_workers_and_names_what_it_was_told():
 
 def test_a_body_point_for_every_joint_of_the_layout():
     assert reader(num_joints=12).joints == POINTS
+    with pytest.raises(UserError, match=r"data.joints: j3, j5 is there more than once; name each body point once"):
+        reader(joints=(*POINTS[:10], "j3", "j5"), num_joints=12)
     with pytest.raises(UserError, match=r"data.joints: 12 body points, but layout rat-12 has 13 joints; name one"):
         reader(num_joints=13)
 
@@ -271,8 +350,21 @@ def test_one_recording_needs_blocks_of_time(tracks):
     path = table(tracks, *ROWS[:3])
     assert refusal(path) == (
         "data.split: all 3 windows are of one recording (m0), and neighbours are nearly the same; "
-        "split it into blocks of time: --set 'data.split={blocks: 8, gap: 30}'"
+        "split recordings into blocks of time: --set 'data.split={blocks: 8, gap: 30}'"
     )
+
+
+def test_one_recording_of_every_class_needs_blocks_of_time(tmp_path, rng):
+    folder = write_dlc(tmp_path, rng, recordings=1, frames=400)
+    assert refusal(folder) == (
+        "data.split: all 12 clips train and none evaluates, for every class is of one recording, by which they are "
+        "divided; split recordings into blocks of time: --set 'data.split={blocks: 8, gap: 30}'"
+    )
+    sides = {clip.splits["own"] for clip in read(folder, window=20, split=BLOCKS)[0].values()}
+    assert sides == {"train", "eval"}
+    path = table(tmp_path, "groom/mouse0.csv,0,200,run", "groom/mouse0.csv,200,400,rest")
+    message = refusal(path, split={"blocks": 2, "share": 0.25, "seed": 1})
+    assert message.endswith("for every class is of one block, by which they are divided; take more blocks")
 
 
 def test_windows_near_an_evaluated_block_are_left_out_and_said(tmp_path, rng):
@@ -287,6 +379,23 @@ def test_windows_near_an_evaluated_block_are_left_out_and_said(tmp_path, rng):
     assert len({clip.columns["block"] for clip in clips.values() if clip.splits["own"] == "eval"}) == 2
     message = refusal(table(tmp_path, *rows), split=BLOCKS | {"gap": 400})
     assert message == "data.split: all 59 training windows are too near to evaluated ones; lower gap, or blocks"
+
+
+def test_a_window_is_of_the_block_that_its_middle_is_in():
+    spans = [(10, 20), (24, 34), (10, 49), (26, 36), (11, 49), (60, 90)]  # middles 15, 29, 29.5, 31, 30, 75
+    rows = [Row(f"{n}", "m.csv", "x", *span, {"recording": "m", "at": n}) for n, span in enumerate(spans)]
+    found = in_blocks(rows, 4)  # 10 to 90: 20 frames each
+    assert [row.columns["block"] for row in found] == ["m_0", "m_0", "m_0", "m_1", "m_1", "m_3"]
+    assert found[2] == replace(rows[2], columns={"recording": "m", "at": 2, "block": "m_0"})
+
+
+def test_recordings_of_one_file_name_have_blocks_of_their_own(tmp_path, rng):
+    for name in ("walk", "sit"):
+        write_csv(tmp_path / name / "track.csv", walk(rng, 100), names_of(POINTS))
+    rows = [f"{name}/track.csv,{t},{t + 10},{name}" for name in ("walk", "sit") for t in range(0, 91, 10)]
+    for root in (tmp_path, table(tmp_path, *rows)):
+        clips, _ = read(root, window=10, split={"blocks": 4, "share": 0.25, "seed": 1})
+        assert len({clip.columns["block"] for clip in clips.values()}) == 8
 
 
 def test_overlapping_windows_of_a_stated_split_are_left_out_of_the_training(tracks):

@@ -316,7 +316,8 @@ def test_float16_is_a_choice(tmp_path):
     joints = one(tmp_path / "half", dtype="float16")
     assert joints.dtype == np.float16
     np.testing.assert_array_equal(joints, plain(RECORDS, 12, 2).astype(np.float16))
-    message = refusal(one, tmp_path, [record(1, PERSON * 1e5)], dtype="float16", kind=ReadError)
+    records = changed([0, "skeleton", 0, "pose", 0], 1e5)
+    message = refusal(one, tmp_path, records, dtype="float16", kind=ReadError)
     assert "numbers beyond 65504, the largest of float16" in message
 
 
@@ -373,6 +374,12 @@ def changed(at, value):
         (changed([0, "skeleton", 1, "score", 3], float("nan")), " a joint that was not found is 0 0 with score 0"),
         (changed([0, "skeleton", 1, "score", 3], float("-inf")), " a joint that was not found is 0 0 with score 0"),
         (changed([0, "skeleton", 1, "score", 3], 1e300), "1e+300 is no coordinate or score"),
+        (changed([0, "skeleton", 1, "pose", 3], True), "a list of numbers holds true; a joint that was not found is 0 0"),
+        (changed([0, "skeleton", 1, "score"], [False] * 18), "a list of numbers holds false; a joint that was not"),
+        (changed([1, "skeleton", 0, "score", 3], -1), "frame 3, person 0: a score of -1; scores are 0 to 1"),
+        (changed([0, "skeleton", 1, "score", 3], 5), "frame 1, person 1: a score of 5; scores are 0 to 1"),
+        ([record(1, PERSON * (300, 300, 1))], "% of its joints lie far outside the frame (x up to "),
+        ([record(1, PERSON * (300, 300, 1))], "; pixels? divide by the frame's width and height"),
         ([record(1), record(2)], "nobody is in any frame, so there is nothing to learn from"),
         ([], "nobody is in any frame, so there is nothing to learn from"),
         ([record(1, PERSON * (1, 1, 0))], "nobody is in any frame, so there is nothing to learn from"),
@@ -382,6 +389,29 @@ def test_a_clip_that_is_not_right_is_refused(tmp_path, records, message):
     found = refusal(one, tmp_path, records, kind=ReadError)
     assert found.startswith(f"{tmp_path}/kinetics_train/clip.json")
     assert message in found
+
+
+@pytest.mark.usefixtures("parser")
+def test_a_few_joints_far_outside_and_scores_a_little_above_1_are_kept(tmp_path):
+    person = np.full((20, 3), 0.5)
+    person[:2, 0] = [1.51, -7]  # a tenth
+    person[2:, 1] = [1.5, -0.5] * 9
+    person[3, 2] = 1.5
+    assert one(tmp_path / "few", [record(0, person)], num_joints=20)[0, 0, 3, 2] == 1.5
+    person[:2] = (30, 30, 0), (0.5, 0.5, 1)  # not found, and within
+    assert one(tmp_path / "absent", [record(0, person)], num_joints=20).any()
+    person[:3] = 30, 30, 0.1
+    message = refusal(one, tmp_path / "many", [record(0, person)], num_joints=20, kind=ReadError)
+    assert "clip.json: 15% of its joints lie far outside the frame (x up to 30, y up to 30); pixels?" in message
+
+
+@pytest.mark.usefixtures("parser")
+def test_a_word_in_a_text_is_no_number(tmp_path):
+    classes = ("a [true, false] story",)
+    folder = write_split(tmp_path, "train", {"clip": (0, RECORDS)}, classes)
+    path = tmp_path / "kinetics_train" / "clip.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"has_skeleton": True}))
+    assert len(read(folder)[0]) == 1
 
 
 @pytest.mark.usefixtures("parser")
@@ -432,6 +462,14 @@ def test_both_parsers_read_the_same(tmp_path):
     np.testing.assert_array_equal(one(tmp_path), plain(RECORDS, 12, 2))
 
 
+@pytest.mark.usefixtures("parser")
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    expected = one(tmp_path)
+    path = tmp_path / "kinetics_train" / "clip.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    np.testing.assert_array_equal(read(tmp_path)[0]["clip"].joints, expected)
+
+
 def test_what_orjson_says_of_nan(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "loads", pytest.importorskip("orjson").loads)
     message = refusal(one, tmp_path, changed([0, "skeleton", 0, "score", 3], float("nan")), kind=ReadError)
@@ -460,6 +498,14 @@ def test_openpose_frames_that_are_not_right_are_refused(tmp_path, spoil, message
     (tmp_path / "kinetics_train" / "clip.json").unlink()
     spoil(write_openpose(tmp_path / "kinetics_train" / "clip", {1: [PERSON]}))
     assert message in refusal(read, tmp_path, kind=ReadError, frame_size=(320, 240))
+
+
+def test_openpose_frames_of_another_size_are_refused(tmp_path):
+    write_split(tmp_path, "train", {"clip": (0, RECORDS)})
+    (tmp_path / "kinetics_train" / "clip.json").unlink()
+    write_openpose(tmp_path / "kinetics_train" / "clip", {1: [PERSON * (1920, 1080, 1)]})
+    message = refusal(read, tmp_path, kind=ReadError, frame_size=(320, 240))
+    assert message.endswith("; is data.frame_size, 320x240, that of the video?")
 
 
 def test_openpose_frames_need_the_size_of_the_frame(tmp_path):

@@ -160,6 +160,31 @@ def test_empty_classes_twins_and_tables_that_are_not_right_are_refused(folder):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("w.csv", "file;label\nwave/0.npy;bow\n", "with commas between; it names 'file;label'; if it is no table"),
+        ("w.tsv", "file,label\nwave/0.npy,bow\n", "with tabs between; it names 'file,label'; if it is no table"),
+        ("w.csv", "File,Label\nwave/0.npy,bow\n", "so spelt, with commas between; it names 'File', 'Label'; if"),
+        ("w.csv", "file,class\nwave/0.npy,bow\n", "line 1: no column label; "),
+        ("w.csv", "file,start,end\nwave/0.npy,0,2\n", "line 1: no column label; "),
+        (
+            "w.csv",
+            ",".join(map(str, range(20))),
+            "'6', '7', ...; if it is no table of clips, move it away, a clip into",
+        ),
+        ("w.CSV", "", "line 1: no column file; "),
+        ("w.csv", "file,label\nwave/0.npy,böw\n".encode("latin-1"), "save it as UTF-8 text"),
+        ("w.csv", "file,label\nwave/0.npy,bow\n".encode("utf-16"), "save it as UTF-8 text"),
+        ("w.csv", "file,label\nwave/0.npy,bow\n".encode("utf-16-le"), "save it as UTF-8 text"),
+    ],
+)
+def test_a_broken_table_beside_the_classes_is_not_passed_over(folder, name, text, found):
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    said = refusal(folder)
+    assert said.startswith(f"{folder / name}") and found in said and "move it away" in said
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("file,label\nwave/0.npy,wave\nwave/9.npy,wave\n", "clips.csv, line 3: file 'wave/9.npy': no such file in"),
@@ -173,7 +198,10 @@ def test_empty_classes_twins_and_tables_that_are_not_right_are_refused(folder):
         ("file,label,file\nwave/0.npy,wave,2\n", "line 1: more than one column is called file"),
         ("file,label,a/b\nwave/0.npy,wave,2\n", "line 1: column 'a/b': rename it"),
         ("file,label,persons\nwave/0.npy,wave,two\n", "line 1: column 'persons': rename it"),
-        ("file,label,end\nwave/0.npy,wave,7\nbow/0.npy,bow,2\n", "0.npy: has 6 frames, but the table wants 0 to 7"),
+        (
+            "file,label,end\nwave/0.npy,wave,7\nwave/1.npy,wave,2\nbow/0.npy,bow,2\n",
+            "0.npy: has 6 frames, but the table wants 0 to 7",
+        ),
         ("file,label,height\nwave/0.npy,wave,1.80\n", "line 2: height is the frame's, in pixels"),
         ("", "line 1: no column file"),
     ],
@@ -185,7 +213,7 @@ def test_lines_that_are_wrong_are_named(folder, text, message):
 
 def test_a_window_in_which_nobody_is_seen_is_refused(folder):
     np.save(folder / "wave/0.npy", np.concatenate([CLIP, CLIP * 0]))
-    path = table(folder, "file,label,start,end\nwave/0.npy,wave,6,9\nbow/0.npy,bow,,\n")
+    path = table(folder, "file,label,start,end\nwave/0.npy,wave,6,9\nwave/1.npy,wave,,\nbow/0.npy,bow,,\n")
     assert "0.npy: nobody is in frames 6 to 9 (wave_0_6-9); mend the table" in refusal(path)
 
 
@@ -214,6 +242,15 @@ def test_more_that_no_split_can_do(folder):
     assert "all 2 clips are of one subject" in refusal(path, split=split)
     path = table(folder, "file,label,subject\nwave/0.npy,wave,1\nbow/0.npy,bow,\n")
     assert "clips.csv, line 3: no subject, by which data.split divides" in refusal(path, split=split)
+
+
+def test_a_split_after_which_nothing_evaluates_is_refused(folder):
+    path = table(folder, "file,label,subject\nwave/0.npy,wave,1\nwave/1.npy,wave,1\nbow/0.npy,bow,2\n")
+    message = refusal(path, split={"group": "subject", "share": 0.5, "seed": 1})
+    assert message.startswith("data.split: all 3 clips train and none evaluates, for every class is of one subject")
+    assert read(path)[1].sources  # by file
+    path = table(folder, "file,label\nwave/0.npy,wave\nbow/0.npy,bow\n")
+    assert "every class is of one file, by which they are divided; add clips of other ones" in refusal(path)
 
 
 def test_a_class_that_cannot_be_on_both_sides_is_said(folder):

@@ -167,6 +167,18 @@ def test_constant_columns_are_left_out_and_counted(tmp_path, capsys):
     assert table(tmp_path / "wide_clusters") == table(tmp_path / "plain_clusters")
 
 
+def test_columns_that_differ_by_rounding_only_are_left_out(tmp_path, capsys):
+    found = extracted()
+    rng = np.random.default_rng(4)
+    noise = 0.3 + 3e-8 * rng.uniform(-1, 1, (len(found["names"]), 60))
+    small = 1e-9 * found["features"][:, :2]  # small numbers are none the less different
+    features = np.concatenate([found["features"].astype(np.float64), noise, small], axis=1)
+    said(capsys, pickled(tmp_path / "wide.pkl", dict(zip(found["names"].tolist(), features))))
+    result = summary(tmp_path / "wide_clusters")
+    assert result["constant_columns"] == 60
+    assert result["clusters"] == 3 and result["noise"] == 0
+
+
 @given(st.integers(0, 1000), st.integers(3, 30), st.integers(2, 8), st.floats(0.05, 0.99))
 @settings(max_examples=40, deadline=None)
 def test_components_are_the_fewest_that_hold_the_share(seed, count, dims, variance):
@@ -410,7 +422,8 @@ def vectors_of(*rows):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([np.ones(3)] * 9, "holds something else; expected a mapping of clip names to vectors"),
+        ([np.ones(3)] * 9, "a list without clips' names, as `-e --out` writes; `-e --out FILE.npz` keeps names"),
+        ("names", "holds something else; expected a mapping of clip names to vectors"),
         ({1: np.ones(3)}, "holds something else"),
         ({}, "holds something else"),
         ({"c": [1.0, 2.0]}, "what c has is no vector"),
@@ -484,4 +497,8 @@ def test_a_run_with_neither_is_told_what_to_type(run, tmp_path, capsys):
 
 
 def test_an_out_that_is_a_file_is_refused(features, capsys):
-    assert "name another place" in said(capsys, features, "--out", features, code=2)
+    assert main([str(features), "--out", str(features)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and "name another place" in err
+    features.with_name("features_clusters").touch()
+    assert "features_clusters: is no folder" in said(capsys, features, code=2)

@@ -139,9 +139,52 @@ def test_the_fields_pickles_need_names(write, tmp_path, capsys):
     assert said(capsys, npz, pkl, "--names", listed) == by_names
 
 
+@pytest.fixture
+def hide(tmp_path):
+    """Writes scores in which the labels of some clips are unknown; returns the path."""
+
+    def hide(name, seed, hidden):
+        found = columns(seed)
+        score_writer(tmp_path / name)({**found, "labels": np.where(hidden, -1, found["labels"])})
+        return tmp_path / name
+
+    return hide
+
+
+def test_figures_are_of_the_labelled_clips(hide, tmp_path, capsys):
+    hidden = np.arange(CLIPS) % 3 == 0
+    one, other = ({key: each[~hidden] for key, each in columns(seed).items()} for seed in (1, 2))
+    for name, found in (("c.npz", one), ("d.npz", other)):
+        score_writer(tmp_path / name)(found)
+    partly = said(capsys, hide("a.npz", 1, hidden), hide("b.npz", 2, hidden))
+    known = said(capsys, tmp_path / "c.npz", tmp_path / "d.npz")
+    assert [line.split()[1:] for line in partly] == [line.split()[1:] for line in known]
+
+
+def test_unlabelled_clips_are_fused_without_figures(write, hide, tmp_path, capsys):
+    for name, seed in (("a.npz", 1), ("b.npz", 2)):
+        hide(name, seed, np.ones(CLIPS, bool))
+    out = tmp_path / "fused.npz"
+    row = fusion_row(said(capsys, tmp_path / "a.npz", tmp_path / "b.npz", "--out", out))
+    assert row.split() == ["fusion", *"-----"]
+    said(capsys, write("c.npz", 1), write("d.npz", 2), "--out", tmp_path / "known.npz")
+    found, known = read_scores(out), read_scores(tmp_path / "known.npz")
+    assert np.array_equal(found["logits"], known["logits"]) and set(found["labels"]) == {-1}
+
+    listed = tmp_path / "names.txt"
+    listed.write_text("".join(f"{name} -1\n" for name in columns(1)["names"]))
+    pickles = [write("a.pkl", 1), write("b.pkl", 2)]
+    assert fusion_row(said(capsys, *pickles, "--names", listed)).split() == ["fusion", *"-----"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("a 0\nb\n", "line 2: expected a clip's name and its label"), ("", "is empty"), ("a 0\n", "names 1")],
+    [
+        ("a 0\nb\n", "line 2: expected a clip's name and its label"),
+        ("a -2\n", "line 1: expected a clip's name and its label from 0 (or -1)"),
+        ("", "is empty"),
+        ("a 0\n", "names 1"),
+    ],
 )
 def test_a_list_of_names_that_does_not_fit_is_refused(write, tmp_path, capsys, text, reason):
     (tmp_path / "names.txt").write_text(text)

@@ -21,7 +21,7 @@ ROOT = Path(main.__file__).parent
         ("-c 2001 -e --weights best.pdparams", "here: -pp FILE"),
         ("-c 2001 -e --weights=best.pdparams", "here: -pp FILE"),
         ("-c 2001 -e --eval top_k_accuracy mean_class_accuracy", "-e prints top-1, top-5 and mean class accuracy"),
-        ("-c 2001 --launcher pytorch", "one process needs none"),
+        ("-c 2001 --launcher pytorch", "-g 0 1 on one machine"),
         ("-c 2001 --resume-from latest.pth", "here: -r goes on"),
         ("-c 2001 --work-dir runs", "here: -w DIR"),
         ("-c 2001 --cfg-options optimizer.lr=0.1", "here: --set KEY=VALUE"),
@@ -75,6 +75,11 @@ def test_every_flag_that_is_answered_stands_in_the_document():
     assert set(ANSWERS) <= words
 
 
+def test_two_settings_behind_one_flag_are_told_apart():
+    with pytest.raises(UserError, match=r"train\.epochs=3: every key has a --set of its own: --set train\.epochs=3"):
+        main.build_parser().parse_args(["-c", "2001", "--set", "train.seed=2", "train.epochs=3"])
+
+
 def test_a_tool_keeps_its_own_flags_and_other_mistakes_their_message():
     parser = Parser("python -m tools.thing", None)
     parser.add_argument("--weights", type=float)
@@ -92,3 +97,9 @@ def test_who_stops_reading_gets_no_traceback(flags):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+def test_another_pipe_that_breaks_is_not_hidden():
+    line = "from utils.command_line import guarded\nguarded(lambda: (_ for _ in ()).throw(BrokenPipeError('a worker')))"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert found.returncode == 1 and "BrokenPipeError: a worker" in found.stderr

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -90,11 +92,25 @@ def test_what_cannot_be_joined_is_refused(other, reason):
         join([one, other], intersect=True)
 
 
-def test_clips_that_stand_twice_and_unknown_labels_are_refused():
+def test_clips_that_stand_twice_and_labels_of_no_class_are_refused():
     with pytest.raises(UserError, match="a: clip x stands in it 2 times"):
         scores("a", ["x", "x"], [0, 1], np.full((2, 2), 1 / 2))
-    with pytest.raises(UserError, match="a: the label of y is -1, with 2 classes"):
-        scores("a", ["x", "y"], [0, -1], np.full((2, 2), 1 / 2))
+    for label in (-2, 2):
+        with pytest.raises(UserError, match=f"a: the label of y is {label}, with 2 classes"):
+            scores("a", ["x", "y"], [0, label], np.full((2, 2), 1 / 2))
+
+
+def test_clips_whose_label_is_unknown_are_fused_but_find_no_weights():
+    operands = [random_scores("a", 1), random_scores("b", 2)]
+    hidden = [replace(each, labels=np.full_like(each.labels, -1)) for each in operands]
+    fused = fuse(join(hidden), (2, 1))
+    assert np.array_equal(fused.probabilities, fuse(join(operands), (2, 1)).probabilities)
+    assert set(fused.labels) == {-1}
+    some = [replace(each, labels=np.where(each.names == "clip07", -1, each.labels)) for each in operands]
+    with pytest.raises(UserError, match="--search: 1 clips, such as clip07, have no label; give labelled ones"):
+        search_weights(join(some))
+    with pytest.raises(UserError, match="clip00: label 0 in a, -1 in b"):
+        join([operands[0], hidden[1]])
 
 
 @pytest.mark.parametrize("weights", [(0, 0), (1, -1), (1, float("nan")), (1,), (1, 1, 1)])

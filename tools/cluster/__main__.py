@@ -85,6 +85,9 @@ def _above_0(most: float = math.inf) -> Callable[[str], float]:
 def _main(options: argparse.Namespace) -> int:
     _refuse_idle(options)
     clips = read_clips(options.input, config.work_folder(options.work_dir), options.use)
+    out = options.out or clips.file.with_name(f"{clips.file.stem}_clusters")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is no folder, and four files go into one; name another place: --out DIR")
     if len(clips.names) < options.min_points:
         raise UserError(f"{clips.file}: holds {len(clips.names)} clips, fewer than --min-points {options.min_points}")
     points, made = _points(clips, options)
@@ -103,7 +106,7 @@ def _main(options: argparse.Namespace) -> int:
     }
     for name, value in summary.items():
         print(f"{name.replace('_', ' '):18}{'-' if value is None else value}")
-    write_report(options.out or clips.file.with_name(f"{clips.file.stem}_clusters"), clips, grouping, points, summary)
+    write_report(out, clips, grouping, points, summary)
     return 0
 
 

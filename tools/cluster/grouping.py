@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from utils.errors import UserError
 
+ROUNDING = 1e-6  # relative; of a few operations in float32
 NOISE = -1  # the cluster of clips that are in none, as scikit-learn and the fork have it
 
 
@@ -23,8 +24,12 @@ class Grouping:
 
 
 def without_constants(vectors: np.ndarray) -> np.ndarray:
-    """Return the columns that tell clips apart: a constant one adds nothing to a distance and has no deviation."""
-    varies = np.ptp(vectors, axis=0) > 0
+    """Return the columns that tell clips apart.
+
+    One whose values differ by rounding only (up to `ROUNDING` of the largest) would count as much as any other once it
+    has deviation 1.
+    """
+    varies = np.ptp(vectors, axis=0) > ROUNDING * abs(vectors).max(axis=0)
     if not varies.any():
         raise UserError(f"all {len(vectors)} clips have the same vector: nothing to cluster")
     return np.asarray(vectors[:, varies])

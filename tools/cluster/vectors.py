@@ -138,6 +138,8 @@ def _read_pickle(file: Path, use: str | None) -> Clips:
     if use:
         raise UserError(f"--use {use}: {file} holds one vector per clip; leave --use out")
     found = load_pickle(file, accepted=PICKLE)
+    if isinstance(found, list):
+        raise UserError(f"{file}: a list without clips' names, as `-e --out` writes; `-e --out FILE.npz` keeps names")
     if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found):
         raise UserError(f"{file}: holds something else; {PICKLE}")
     for name, vector in found.items():

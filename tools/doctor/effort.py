@@ -16,9 +16,10 @@ from dataset.splits import SPLITS, Benchmark
 from dataset.store import Part
 from dataset.streams import stream_channels
 from initializer import Machine
-from initializer.data import Data, build_loss, make_loader, open_data
+from initializer.data import build_loss, make_loader, open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
+from loss import Loss
 from processor import Progress, TrainingRun, train_step
 from tools.doctor.findings import Finding, gigabytes
 from utils.errors import UserError
@@ -94,11 +95,12 @@ def check_time(config: Config, machine: Machine) -> Finding:
     try:
         data = open_data(config, machine, SPLITS)
         batches = make_loader(config, data, "train", trains=True)
+        loss = build_loss(config, data)
     except UserError as error:
         return Finding("error", "time", str(error), "the message says what to change; a run would stop here, too")
     assert isinstance(batches, TrainLoader)
     torch.manual_seed(config.train.seed)
-    run = _step_only(config, data, build_model(config, len(data.benchmark.classes)).to(data.device), batches)
+    run = _step_only(config, build_model(config, len(data.benchmark.classes)).to(data.device), loss, len(batches))
     try:
         seconds, finite = _time_steps(run, batches)
     except torch.OutOfMemoryError:
@@ -117,14 +119,16 @@ def check_time(config: Config, machine: Machine) -> Finding:
     return Finding("warning" if long else "ok", "time", what, remedy, figures)
 
 
-def _step_only(config: Config, data: Data, model: nn.Module, batches: TrainLoader) -> TrainingRun:
+def _step_only(config: Config, model: nn.Module, loss: Loss, steps: int) -> TrainingRun:
     """Return as much of a run as a training step needs: no folder, no log."""
     surroundings = {
         "model": model.train(),
-        "recipe": build_recipe(config, len(batches)),
+        "network": model,
+        "pieces": lambda batch: batch.pieces(config.train.accumulate),
+        "recipe": build_recipe(config, steps),
         "optimizer": build_optimizer(config.train.optimizer, model),
         "progress": Progress(),
-        "train_loss": build_loss(config, data),
+        "train_loss": loss,
         "averaged": None,
         "device": next(model.parameters()).device,
     }

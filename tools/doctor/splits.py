@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config import Config
 from dataset.layouts import load_layout
@@ -14,11 +15,13 @@ from dataset.store import Part
 from tools.doctor.findings import Finding, bars, histogram, some
 from tools.doctor.joints import digests
 from utils.errors import UserError
+from utils.recording import UNKNOWN
 
 LEAKED = 0.001  # share of the evaluated clips that the field's own data may have on both sides
 LISTED = 20  # classes that get a line each
 IMBALANCE = 10.0  # the largest class against the smallest
 WHOLE_CLIP = ("uniform", "uniform_mma", "spread")  # samplings that see a clip from start to end
+ANYWHERE = "window"  # one that trains on any frame in some epoch
 CUT = 0.5  # share of the clips of which the end is never seen
 
 
@@ -69,7 +72,7 @@ def check_experiment(config: Config, parts: Sequence[Part], benchmark: Benchmark
 def check_stated(part: Part) -> Iterator[Finding]:
     """Look at the clips of a part without an experiment: its own classes and the split lists that it states."""
     mark = digest_array(part)
-    yield check_known_labels(part)
+    yield from check_known_labels(part)
     every = gather([part], [np.arange(len(part))], [mark])
     yield from check_twins({"all": every})
     for name in part.manifest["split_lists"]:
@@ -119,20 +122,22 @@ def check_fit(config: Config, parts: Sequence[Part]) -> Iterator[Finding]:
             yield Finding("error", "persons", what, f"--set input.persons={held}")
         elif (more := int((part.spans[:, wanted:, COUNT] > 0).any(axis=1).sum())) > 0:
             what = f"{part.path}: {more} clips hold more than the {wanted} persons that input.persons takes"
-            yield Finding("note", "persons", what, f"input.persons={held} sees them all")
+            yield Finding("warning", "persons", what, f"--set input.persons={held} sees them all")
 
 
 def check_labels(clips: Mapping[str, Clips], benchmark: Benchmark) -> Iterator[Finding]:
-    """Look whether every label is a class, and every class is both trained and evaluated."""
+    """Look whether every label is a class, as far as a run needs it, and every class is both trained and evaluated."""
     num, names = len(benchmark.classes), benchmark.classes
     every = np.concatenate([each.labels for each in clips.values()])
-    wrong = (every < 0) | (every >= num)
+    sides = np.repeat(list(clips), [len(each) for each in clips.values()])
+    wrong = (every < UNKNOWN) | (every >= num) | ((every == UNKNOWN) & _needs_label(sides, every))
     if wrong.any():
         odd = np.concatenate([each.names for each in clips.values()])[wrong]
         what = f"labels that are no class (0 to {num - 1}): {some(np.unique(every[wrong]))}; clips {some(odd)}"
         yield Finding("error", "labels", what, "give these clips a class, or leave them out; -gd --force")
         return
-    train, seen = (np.bincount(clips[split].labels, minlength=num) for split in SPLITS)
+    yield from _note_unlabelled(sides, every)
+    train, seen = (np.bincount(each[each >= 0], minlength=num) for each in (clips[split].labels for split in SPLITS))
     untrained = [names[k] for k in np.flatnonzero((train == 0) & (seen > 0))]
     nowhere = [names[k] for k in np.flatnonzero((train == 0) & (seen == 0))]
     unseen = [names[k] for k in np.flatnonzero((train > 0) & (seen == 0))]
@@ -160,21 +165,37 @@ def _balance(train: np.ndarray, names: Sequence[str]) -> Finding:
     return Finding("ok", "classes", what, "", figures, lines)
 
 
-def check_known_labels(part: Part) -> Finding:
-    """Look whether every clip of a part has a class; what the source states to be neither of SPLITS needs none."""
-    needed = np.ones(len(part), bool)
-    for stated in map(part.stated_split, part.manifest["split_lists"]):
-        assert stated is not None
-        needed &= np.isin(stated, [*SPLITS, ""])
-    bad = part.names[(part.labels < 0) & needed]
+def _needs_label(sides: np.ndarray, labels: np.ndarray) -> NDArray[np.bool_]:
+    """Return (n,) of which clips, on their `sides` of a split, training needs the label: as `open_data` demands it."""
+    trains, evaluates = sides == "train", sides == "eval"
+    blind = trains.any() and not (labels[evaluates] >= 0).any()
+    return trains | evaluates if blind else trains
+
+
+def _note_unlabelled(sides: np.ndarray, labels: np.ndarray) -> Iterator[Finding]:
+    if count := int(((sides == "eval") & (labels == UNKNOWN)).sum()):
+        what = f"{count} evaluated clips without a label"
+        yield Finding("note", "labels", what, "they get scores; figures are of the others", {"unlabelled": count})
+
+
+def check_known_labels(part: Part) -> Iterator[Finding]:
+    """Look whether the clips of a part have a class: those that some list needs it of, and those that are in none."""
+    lists = [part.stated_split(name) for name in part.manifest["split_lists"]]
+    sides = np.array(lists, str).reshape(len(lists), len(part))
+    needed = (sides == "").all(axis=0)
+    for each in sides:
+        needed |= _needs_label(each, part.labels)
+    bad = part.names[(part.labels < UNKNOWN) | ((part.labels == UNKNOWN) & needed)]
     known, counts = np.unique(part.labels[part.labels >= 0], return_counts=True)
     classes = part.manifest.get("classes", [])
     beyond = part.names[part.labels >= len(classes)] if classes else bad[:0]
     if len(bad) or len(beyond):
         what = f"clips without a class: {some(bad)}; beyond the {len(classes)} classes: {some(beyond)}"
-        return Finding("error", "labels", what, "give these clips a class, or leave them out; -gd --force")
+        yield Finding("error", "labels", what, "give these clips a class, or leave them out; -gd --force")
+        return
+    yield from _note_unlabelled(np.where((sides == "eval").any(axis=0), "eval", ""), part.labels)
     what = f"{len(known)} classes" + (f", with {counts.min()} to {counts.max()} clips each" if len(known) else "")
-    return Finding("ok", "classes", what, "", dict(zip(map(str, known), counts.tolist(), strict=True)))
+    yield Finding("ok", "classes", what, "", dict(zip(map(str, known), counts.tolist(), strict=True)))
 
 
 def check_twins(clips: Mapping[str, Clips], *, across: bool = False, official: bool = False) -> Iterator[Finding]:
@@ -228,8 +249,8 @@ def _pair(group: Sequence[tuple[str, str, int]]) -> str:
 
 def check_frames(config: Config, frames: np.ndarray) -> Finding:
     """Look how the clips' lengths go with the frames that a network sees."""
-    seen, sampling = config.input.frames, config.input.sampling.name
-    longer, shorter = float((frames > seen).mean()), float((frames < seen).mean())
+    seen, sampling, judged = config.input.frames, config.input.sampling.name, config.frames(trains=False)
+    longer, shorter = _cut(frames, seen), float((frames < seen).mean())
     figures = {"longer": longer, "shorter": shorter}
     filled = {"first": "filled with zeros", "loop": "repeated"}.get(sampling, "filled or repeated")
     if sampling in WHOLE_CLIP:
@@ -237,7 +258,16 @@ def check_frames(config: Config, frames: np.ndarray) -> Finding:
         what = f"{seen} frames from the whole clip ({sampling}): {lengths}"
         return Finding("ok", "frames", what, "", figures)
     what = f"{seen} frames in a row ({sampling}): {longer:.0%} of the clips are cut, {shorter:.0%} are {filled}"
-    if longer > CUT:
-        remedy = "take more frames, or a sampling that sees the whole clip: --set input.sampling.name=uniform"
-        return Finding("warning", "frames", what, remedy, figures)
-    return Finding("ok", "frames", what, "", figures)
+    if longer <= CUT:
+        return Finding("ok", "frames", what, "", figures)
+    if _cut(frames, judged) <= CUT:  # a recipe, such as ST-GCN's on Kinetics
+        return Finding("ok", "frames", f"{what}; {judged} frames are evaluated", "", figures)
+    if sampling == ANYWHERE:
+        return Finding("note", "frames", what, f"--set test.frames={frames.max()} evaluates whole clips", figures)
+    remedy = "take more frames, or a sampling that sees the whole clip: --set input.sampling.name=uniform"
+    return Finding("warning", "frames", what, remedy, figures)
+
+
+def _cut(frames: np.ndarray, seen: int) -> float:
+    """Return the share of clips of which `seen` frames are not all."""
+    return float((frames > seen).mean())
