@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import config as configs
 from config import Config
-from utils import outputs
+from utils import launch, outputs
+from utils.allocator import keep_memory
 from utils.command_line import Parser, guarded, say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
-from utils.run_folder import RunFolder, best_run
+from utils.run_folder import CONFIG, RunFolder, best_run
 from utils.tables import table
 
 if TYPE_CHECKING:
@@ -34,16 +35,24 @@ LATER = {"-ex": "export", "-v": "pictures and report", "-i": "inference"}
 # What each flag goes with: given with another action it is refused, not ignored. No action means training.
 ACTIONS = {"-gd": "generate_data", "-e": "evaluate", "-xf": "extract", "-r": "resume"}
 RUNS = ("training", "-r", "-e", "-xf")
+GENERATING = ("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded", "--shard", "--merge")
 GOES_WITH = {
-    **dict.fromkeys(("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded"), ("-gd",)),
-    **dict.fromkeys(("--work_dir", "--gpus", "--deterministic", "--debug"), RUNS),
+    **dict.fromkeys(GENERATING, ("-gd",)),
+    **dict.fromkeys(("--work_dir", "--gpus", "--deterministic", "--debug", "--plain"), RUNS),
     "--pretrained_path": ("training", "-e", "-xf"),
     "--init-head": ("training",),
     "--seed": ("training",),
+    "--precision": ("training",),
+    "--compile": ("training", "-r"),
     "--set": ("training", "-gd", "-e", "-xf"),
     "--out": ("-e", "-xf"),
     "--clips": ("-xf",),
 }
+IDLE_WITH = {
+    "--shard": ("--merge", "--strict", "--padded", "--from-padded"),
+    "--merge": ("--raw", "--jobs", "--from-padded"),
+}
+PRECISIONS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
 SCORED = ("eval", "train", "test")  # the splits of -e and -xf; not every data set has a test
 
 
@@ -71,6 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--strict", action="store_true", help="exit 1 if any file was refused")
     data.add_argument("--padded", action="store_true", help="write the padded arrays of older code, too")
     data.add_argument("--from-padded", type=Path, metavar="FOLDER", help="read such arrays instead of raw files")
+    data.add_argument("--shard", metavar="I/N", help="the I-th of N shards only, on any machine")
+    data.add_argument("--merge", action="store_true", help="join the shards; no raw file is read")
 
     run = parser.add_argument_group("running")
     weights = "checkpoint: ours, .pth, .pth.tar, .pt, .pdparams; when training: initial weights"
@@ -80,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="FILE", help=out)
     run.add_argument("--clips", nargs="+", metavar="NAME", help="with -xf: full feature maps of these clips, too")
     run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
+    run.add_argument("--precision", choices=PRECISIONS, help="instead of train.precision")
     override = "any config key, repeatable: --set train.epochs=10"
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     run.add_argument("-db", "--debug", action="store_true", help="300 clips, 2 epochs, own folder")
@@ -87,8 +99,10 @@ def build_parser() -> argparse.ArgumentParser:
     machine = parser.add_argument_group("this machine")
     machine.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
     machine.add_argument("-w", "--work_dir", type=Path, metavar="DIR", help="the runs (workdir)")
-    device = "cpu, or a CUDA device's number (the first, else cpu)"
+    device = "cpu, or a CUDA device's number (the first, else cpu); several: a process on each"
     machine.add_argument("-g", "--gpus", nargs="+", metavar="DEVICE", help=device)
+    machine.add_argument("--compile", action="store_true", help="the training network, by torch.compile")
+    machine.add_argument("--plain", action="store_true", help="evaluate with the readable network, not the fast one")
     machine.add_argument("--deterministic", action="store_true", help="bit-exact on a GPU, too")
     machine.add_argument("-np", "--no_progress_bar", action="store_true", help="log lines instead")
     for flag in LATER:
@@ -98,30 +112,48 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 (too many files refused), 2 (the user can mend it), 130 or 143."""
-    return guarded(lambda: _dispatch(build_parser().parse_args(arguments)), configs.ConfigError)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    action = partial(_dispatch, words)
+    return guarded(launch.with_others(action), configs.ConfigError)
 
 
-def _dispatch(options: argparse.Namespace) -> int:
+def _dispatch(words: Sequence[str]) -> int:
+    options = build_parser().parse_args(words)
     for flag, what in LATER.items():
         if getattr(options, flag) is not None:
             return say(f"{flag} ({what}) is not part of this version yet", 2)
+    if launch.is_one_of_several() and (options.list or options.generate_data or options.extract):
+        raise UserError("torchrun is for training and -e; give this command without it")
     if options.list:
         return _list(options)
     if options.config is None:
         raise UserError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
     _refuse_idle_flags(options)
     overrides = [*options.set, *([] if options.seed is None else [f"train.seed={options.seed}"])]
+    overrides += [f"train.precision={PRECISIONS[options.precision]}"] if options.precision else []
     config = configs.load(options.config, overrides)
-    return _generate(config, options) if options.generate_data else _run(config, options)
+    if options.generate_data:
+        return _generate(config, options)
+    if options.gpus and len(options.gpus) > 1 and not launch.is_one_of_several():
+        return _launch(options, words)
+    return _run(config, options)
 
 
 def _refuse_idle_flags(options: argparse.Namespace) -> None:
     action = next((flag for flag, name in ACTIONS.items() if _given(options, name)), "training")
     for flag, actions in GOES_WITH.items():
-        if action not in actions and _given(options, flag.lstrip("-").replace("-", "_")):
+        if action not in actions and _given(options, _name(flag)):
             raise UserError(f"{flag} has no effect with {action}; it goes with {', '.join(actions)}")
+    for flag, others in IDLE_WITH.items():
+        for other in others if _given(options, _name(flag)) else ():
+            if _given(options, _name(other)):
+                raise UserError(f"{other} has no effect with {flag}; leave it out")
     if options.init_head and not options.pretrained_path:
         raise UserError("--init-head has no effect without -pp FILE")
+
+
+def _name(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 def _given(options: argparse.Namespace, name: str) -> bool:
@@ -130,6 +162,7 @@ def _given(options: argparse.Namespace, name: str) -> bool:
 
 def _generate(config: Config, options: argparse.Namespace) -> int:
     import generator
+    from generator.shards import parse_shard
 
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"-j {options.jobs}: give at least 1 process, or leave it out to use all cores")
@@ -143,10 +176,12 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
         jobs=options.jobs or os.cpu_count() or 1,
         force=options.force,
         strict=options.strict,
+        shard=parse_shard(options.shard) if options.shard is not None else None,
+        merge=options.merge,
         progress=not options.no_progress_bar,
     )
     complete = generator.generate_experiment(config, request)
-    if complete:
+    if complete and not request.shard:
         print(f"Next: {_again(options)}")
     return 0 if complete else 1
 
@@ -154,16 +189,22 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
 def _run(config: Config, options: argparse.Namespace) -> int:
     # Threads that wait spin for long by default, which costs dearly on a busy machine and gains nothing on an idle one.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is imported
+    keep_memory()  # docs/performance.md
     from initializer import Machine
+    from utils import distributed
 
     machine = Machine(
         store=configs.store_folder(options.store),
         work_dir=configs.work_folder(options.work_dir),
-        device=_device(options.gpus),
+        device=launch.device_of(options.gpus),
         show_progress=not options.no_progress_bar,
         deterministic=options.deterministic,
         debug=options.debug,
+        compiles=options.compile,
+        plain=options.plain,
         command=_command(options),
+        ranks=distributed.ranks(),
+        is_restarted=distributed.is_restarted(),
     )
     if options.evaluate or options.extract:
         return _score(config, machine, options)
@@ -177,15 +218,22 @@ def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> i
     if options.out:  # a name that cannot be written is known before hours of work
         (outputs.feature_writer if options.extract else outputs.score_writer)(options.out)
     split = options.evaluate or options.extract
-    run = initializer.prepare_evaluation(config, machine, options.pretrained_path, split)
+    weights = options.pretrained_path or _best_beside(Path(options.config))
+    run = initializer.prepare_evaluation(config, machine, weights, split)
     try:
         if options.evaluate:
-            processor.run_evaluation(run, options.out, split)
+            processor.run_evaluation(run, options.out if run.ranks.first else None, split)
         else:
             processor.run_extraction(run, split, options.clips or (), options.out)
     except Interrupted as signal:
         return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
     return 0
+
+
+def _best_beside(path: Path) -> Path | None:
+    """Return the best checkpoint of the run that a yaml is the configuration of; None if it is no run's."""
+    best = RunFolder(path.parent).best
+    return best if path.name == CONFIG and best.exists() else None
 
 
 def _train(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
@@ -207,29 +255,40 @@ def _train(config: Config, machine: "Machine", options: argparse.Namespace) -> i
     return 0
 
 
+def _launch(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Start this very command once for each device of -g; what a process has to say, it says itself."""
+    from initializer.machine import pick_device
+
+    kinds = {pick_device(each).type for each in options.gpus}
+    if options.extract or len(kinds) > 1:
+        why = "-xf runs on one device" if options.extract else "devices of one kind only"
+        raise UserError(f"-g {' '.join(options.gpus)}: {why}; name one")
+    code, died = launch.start(len(options.gpus), [__file__, *words])
+    if not died:
+        return code
+    place = ["-w", str(options.work_dir)] if options.work_dir else []
+    remedy = "give the command again" if options.evaluate else f"go on with: {_again(options, *place, '-r')}"
+    return say(f"{died}; {remedy}", code)
+
+
 def _again(options: argparse.Namespace, *words: str) -> str:
     """Return the command that goes on from here, on the same device."""
     line = [*words, *(["-g", *options.gpus] if options.gpus else [])]
     line += ["--deterministic"] if options.deterministic else []
-    return " ".join(filter(None, (_command(options), shlex.join(line))))
+    return " ".join(filter(None, (_command(options, resumes="-r" in words), shlex.join(line))))
 
 
-def _command(options: argparse.Namespace) -> str:
-    """Return how a command on the same experiment and store begins."""
+def _command(options: argparse.Namespace, *, resumes: bool = False) -> str:
+    """Return how a command on the same experiment and store begins; who resumes takes the run's own settings."""
     store = ["--store", str(options.store)] if options.store else []
-    return shlex.join(["python", "main.py", "-c", options.config, *store])
-
-
-def _device(gpus: Sequence[str] | None) -> str | None:
-    if gpus and len(gpus) > 1:
-        raise UserError(f"-g {' '.join(gpus)}: several devices are not supported yet; name one")
-    return gpus[0] if gpus else None
+    settings = [word for setting in options.set for word in ("--set", setting)] if not resumes else []
+    return shlex.join(["python", "main.py", "-c", options.config, *store, *settings])
 
 
 def _is_plain(config: Config, run: RunFolder) -> bool:
     """Tell whether a run is of the experiment as it stands in its yaml, whatever its seed."""
     try:
-        found = configs.load(str(run.path / "config.yaml"))
+        found = configs.load(str(run.path / CONFIG))
     except configs.ConfigError:  # of another version, or no longer there
         return False
     return found.model_copy(update={"train": found.train.model_copy(update={"seed": config.train.seed})}) == config

@@ -20,12 +20,14 @@ import numpy as np
 
 from dataset.index import Index, Spans
 from dataset.packing import Packed
-from dataset.store import MANIFEST, PART_FORMAT, read_manifest
+from dataset.store import MANIFEST, PART_FORMAT, VERSION, checksums, read_manifest
 from utils.errors import UserError
 from utils.files import lock, sync_folder, write_json
 from utils.recording import Scan
 
 JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
+SHARD_FORMAT = "gesta-shard"
+SPENT = {PART_FORMAT: (JOURNAL, PLAN, LOCK), SHARD_FORMAT: (PLAN, LOCK)}  # of no use in what is complete
 HEADER_BYTES = 128  # of a .npy: numpy pads the header so that any number of rows fits in
 
 Position = dict[str, Any]  # where a coordinates file stands: {"count": rows, "dtype": "<f4", "shape": [V, C]}
@@ -143,7 +145,7 @@ class PartWriter:
             write_json(path, wanted)
             return
         begun = json.loads(path.read_text(encoding="utf-8"))
-        if not same_sources(begun, wanted) or begun["variants"] != wanted["variants"]:
+        if differences(begun, wanted) or begun["variants"] != wanted["variants"]:
             raise UserError(
                 f"{self.folder}: an interrupted generation of other sources or options; "
                 "give those again to go on, or --force to start anew"
@@ -153,7 +155,7 @@ class PartWriter:
         """Cut journal and coordinates back to the last source that is whole in both."""
         sizes = {name: rows.path.stat().st_size for name, rows in self._rows.items()}
         keep, positions = 0, dict.fromkeys(self._rows, EMPTY)
-        for end, entry in _journal_entries(self.folder / JOURNAL):
+        for end, entry in journal_entries(self.folder / JOURNAL):
             if any(end_of(entry["at"][name]) > sizes[name] for name in sizes):
                 break
             keep, positions = end, entry["at"]
@@ -186,15 +188,35 @@ class PartWriter:
         entry = {"source": source.name, "refused": source.refused, "clips": clips, "at": at}
         return json.dumps(entry).encode() + b"\n"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no clip so far."""
+        return not any(rows.position["count"] for rows in self._rows.values())
+
+    def refusals(self) -> list[str]:
+        """Return why sources were refused so far."""
+        return [entry["refused"] for _, entry in journal_entries(self.folder / JOURNAL) if entry["refused"]]
+
     def finish(self) -> dict[str, Any]:
-        """Make the part visible; return its manifest."""
-        for rows in self._rows.values():
-            rows.complete()
+        """Make the part visible, in the place of an older one; return its manifest."""
+        self._complete_rows()
         index = Index(self.variants, self.plan["split_lists"])
-        index.read(entry for _, entry in _journal_entries(self.folder / JOURNAL))
+        index.read(entry for _, entry in journal_entries(self.folder / JOURNAL))
         manifest = index.write(self.folder, self.plan, self.variants)
         _reveal(self.path)
         return manifest
+
+    def finish_shard(self, number: int, count: int) -> None:
+        """Make what is written visible as it is, journal and all: the `number`-th shard of `count` of the plan."""
+        self._complete_rows()
+        files = checksums(self.folder, [JOURNAL, *(f"{name}/{rows.path.name}" for name, rows in self._rows.items())])
+        manifest = {"format": SHARD_FORMAT, "version": VERSION, "shard": [number, count], "sources": self.done}
+        write_json(self.folder / MANIFEST, {**manifest, "plan": self.plan, "variants": self.variants, "files": files})
+        _reveal(self.path, SHARD_FORMAT)
+
+    def _complete_rows(self) -> None:
+        for rows in self._rows.values():
+            rows.complete()
 
 
 def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[str, Any]) -> None:
@@ -226,29 +248,36 @@ def partial_of(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def reveal(path: Path) -> None:
-    """Give a part that lies complete in its partial folder its name; nothing if there is none."""
+def reveal(path: Path, kind: str = PART_FORMAT) -> None:
+    """Give a part (or shard) that lies complete in its partial folder its name; nothing if there is none."""
     if (partial_of(path) / MANIFEST).exists():
         with hold(partial_of(path)):
-            _reveal(path)
+            _reveal(path, kind)
 
 
-def _reveal(path: Path) -> None:
+def _reveal(path: Path, kind: str = PART_FORMAT) -> None:
     folder = partial_of(path)
-    for name in (JOURNAL, PLAN, LOCK):
+    for name in SPENT[kind]:
         (folder / name).unlink(missing_ok=True)
     sync_folder(folder)
+    if path.exists():  # what --force replaces, not a moment earlier
+        _remove(path)
     folder.rename(path)
     sync_folder(path.parent)
 
 
 def remove_part(path: Path) -> None:
     """Delete a part and what an interrupted generation left of it; raises `UserError` while another is at it."""
+    remove_partial(path)
+    if path.exists():
+        _remove(path)
+
+
+def remove_partial(path: Path) -> None:
+    """Delete what an interrupted generation left of a part; raises `UserError` while another is at it."""
     if partial_of(path).exists():
         with hold(partial_of(path)):
             _remove(partial_of(path))
-    if path.exists():
-        _remove(path)
 
 
 def _remove(folder: Path) -> None:
@@ -256,10 +285,10 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def same_sources(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """Tell whether two plans, or a plan and a manifest, are of the same sources read in the same way."""
+def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return in what two plans, or a manifest and a plan, are of other sources, or of the same read in another way."""
     keys = ("form", "layout", "channels", "persons", "options", "split_lists", "classes", "sources")
-    return all(first.get(key) == second.get(key) for key in keys)
+    return [key for key in keys if first.get(key) != second.get(key)]
 
 
 def source_digest(scan: Scan) -> str:
@@ -271,7 +300,7 @@ def source_digest(scan: Scan) -> str:
     return digest.hexdigest()
 
 
-def _journal_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def journal_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (offset behind the line, entry) for every whole line, up to one torn by a kill or a power failure."""
     end = 0
     with path.open("rb") as file:

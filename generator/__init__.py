@@ -1,18 +1,17 @@
 """From raw files to parts in the store: a reader over its sources in worker processes, in constant memory.
 
-Resumable after a kill at any moment with the same bytes, and atomic: see `dataset/writer.py`.
+Resumable after a kill at any moment with the same bytes, and atomic: see `dataset/writer.py`. Several machines
+share the work as shards: see `generator/shards.py`.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from config import Config, raw_folders
+from config import Config
 from dataset.layouts import load_layout
 from dataset.packing import unpack
 from dataset.padded import export
@@ -20,57 +19,38 @@ from dataset.splits import Benchmark, benchmark_of
 from dataset.store import MANIFEST, PART_FORMAT, Part, open_part, read_manifest, stored_variants
 from dataset.variants import PADDED_FRAMES, VARIANTS
 from dataset.writer import (
+    SHARD_FORMAT,
     PartWriter,
+    ReadSource,
     add_variant,
+    differences,
     remove_part,
+    remove_partial,
     reveal,
-    same_sources,
-    source_digest,
 )
 from generator.clips import FACTS, facts_of, vary
-from generator.places import default_raw
+from generator.orders import Order, Request, Say, order_of, plan_of, reading_of, variants_of
 from generator.pool import read_in_order
-from reader import READERS
-from reader.padded import PaddedReader
+from generator.shards import (
+    Shard,
+    count_refused,
+    joinable,
+    read_shards,
+    refuse_damaged,
+    refuse_odd_shard,
+    remove_shards,
+    shard_manifests,
+)
 from utils.errors import UserError
 from utils.files import disk_errors
-from utils.recording import UNKNOWN, Reader, Scan
+from utils.recording import UNKNOWN
+
+__all__ = ["Order", "PartWriter", "Request", "generate", "generate_experiment", "generate_shard", "order_of"]
 
 SHOWN_REFUSALS = 20
 TOLERATED_FILES, TOLERATED_SHARE = 10, 0.01  # refusals up to which -gd still exits with 0
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `-gd` was asked for, beside the experiment."""
-
-    store: Path
-    raw: Sequence[Path] = ()
-    from_padded: Path | None = None
-    padded: bool = False
-    jobs: int = 1
-    force: bool = False
-    strict: bool = False
-    progress: bool = True
-    say: Say = print
-
-
-@dataclass(frozen=True)
-class Order:
-    """One part of a request: what to read, and in which variant to keep it."""
-
-    part: str
-    reader: Reader
-    roots: Sequence[Path]
-    variant: str
-    request: Request
-
-    @property
-    def path(self) -> Path:
-        """The part's folder."""
-        return self.request.store / self.part
+Read = Callable[[int], Iterable[Iterable[ReadSource]]]  # what sources hold, but for so many of the first
+ROOM = "nothing is lost: free some space and give the same command again"
 
 
 def generate_experiment(config: Config, request: Request) -> bool:
@@ -78,7 +58,12 @@ def generate_experiment(config: Config, request: Request) -> bool:
     data = config.data
     if data.form != "ntu" and (request.padded or request.from_padded):
         raise UserError(f"data.form {data.form}: older code has padded arrays of NTU's raw skeletons only (-c 2001)")
-    manifests = [generate(order_of(config, part, request)) for part in data.parts]
+    orders = [order_of(config, part, request) for part in data.parts]
+    if request.shard:
+        for order in orders:
+            generate_shard(order, request.shard)
+        return True  # whether too many sources were refused shows when all shards are there
+    manifests = [generate(order) for order in orders]
     if request.from_padded or request.padded:
         parts = [open_part(request.store / part, data.variant) for part in data.parts]
         benchmark = benchmark_of(data.benchmark, parts)
@@ -94,47 +79,107 @@ def generate_experiment(config: Config, request: Request) -> bool:
     return not bad
 
 
-def order_of(config: Config, part: str, request: Request) -> Order:
-    """Return what to generate of a part: with which reader, and from which folders."""
-    data = config.data
-    reader: Reader = READERS[data.form](**_reader_options(config))
-    if request.from_padded:
-        reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
-    else:
-        roots = raw_folders(part, request.raw) or [default_raw(part)]
-    return Order(part, reader, roots, data.variant, request)
-
-
-def _reader_options(config: Config) -> dict[str, Any]:
-    layout, options = load_layout(config.data.layout), config.data.reader_options()
-    known = {"joints": layout.joints, "num_joints": layout.num_joints}  # what the layout knows and the data leave open
-    return {key: known[key] if value is None and key in known else value for key, value in options.items()}
-
-
 def generate(order: Order) -> dict[str, Any]:
     """Make the part, or what is lacking of it; return its manifest.
 
     Raises `UserError` if the store holds a part of this name made from other sources, or if the disk is full.
     """
-    request, say = order.request, order.request.say
-    with disk_errors(request.store, "nothing is lost: free some space and give the same command again"):
-        scan = order.reader.scan(order.roots, order.part)
-        plan, variants = _plan(order, scan), _variants_to_read(order)
-        request.store.mkdir(parents=True, exist_ok=True)  # only now: a refused order leaves no empty folder
-        if request.force:  # only now: a wrong --raw must not cost a part
-            remove_part(order.path)
-        reveal(order.path)
-        if (order.path / MANIFEST).exists():
-            _refuse_other_sources(order, plan)
-            say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
-        elif order.path.exists():
-            raise UserError(f"{order.path}: in the way, and not a complete part (no {MANIFEST}); --force replaces it")
+    with disk_errors(order.request.store, ROOM):
+        if order.request.merge:
+            _join(order)
         else:
-            _read_all(order, scan, plan, variants)
+            _read(order)
         _add_missing_variant(order)
     manifest = read_manifest(order.path, PART_FORMAT)
-    summarize(order.path, manifest, say)
+    summarize(order.path, manifest, order.request.say)
     return manifest
+
+
+def _read(order: Order) -> None:
+    """Make the part of its raw files, if it is not there already."""
+    scan = order.reader.scan(order.roots, order.part)
+    plan, variants = plan_of(order, scan), variants_of(order)
+    order.request.store.mkdir(parents=True, exist_ok=True)  # only now: a refused order leaves no empty folder
+    if order.request.force:
+        remove_partial(order.path)
+    elif _is_there(order.path):
+        _refuse_other_sources(order, plan)
+        order.request.say(f"Part {order.path} is complete: nothing to read (--force makes it anew)")
+        return
+
+    def read(done: int) -> Iterator[list[ReadSource]]:
+        todo = scan.sources[done:]
+        scan.sources.clear()  # when all are read, the index needs the memory
+        return read_in_order(order.reader, todo, tuple(variants), order.request.jobs)
+
+    _make(order, plan, variants, read)
+
+
+def _make(order: Order, plan: dict[str, Any], variants: dict[str, dict[str, Any]], read: Read) -> None:
+    """Make the part of what `read` yields; one in its place goes only when this one is complete, and not empty."""
+    with PartWriter(order.path, plan, variants) as writer:
+        _fill(writer, read(writer.done), plan["sources"]["count"], order)
+        refusals = writer.refusals() if writer.is_empty else []
+        if not refusals:
+            writer.finish()
+    if refusals:
+        remove_partial(order.path)
+        for reason in refusals[:SHOWN_REFUSALS]:
+            order.request.say(f"  refused: {reason}")
+        kept = "; the part that is there stays" if order.path.exists() else ""
+        raise UserError(f"{order.path}: all {len(refusals)} sources are refused, so there would be no clips{kept}")
+
+
+def _is_there(path: Path, kind: str = PART_FORMAT) -> bool:
+    """Tell whether a part (or shard) is there and complete; raises `UserError` if something else is in its place."""
+    reveal(path, kind)
+    if path.exists() and not (path / MANIFEST).exists():
+        raise UserError(f"{path}: in the way, and not a complete part (no {MANIFEST}); --force replaces it")
+    return path.exists()
+
+
+def generate_shard(order: Order, shard: Shard) -> None:
+    """Read one share of a part's sources, and keep it beside where the part will be; raises `UserError`."""
+    request, path = order.request, shard.folder(order.path)
+    with disk_errors(request.store, ROOM):
+        scan = order.reader.scan(order.roots, order.part)
+        plan, variants = plan_of(order, scan), variants_of(order)
+        request.store.mkdir(parents=True, exist_ok=True)
+        if request.force:
+            remove_part(path)
+        else:
+            refuse_odd_shard(order.path, shard, plan, variants)
+        share = shard.share(len(scan.sources))
+        what = f"Shard {shard} of part {order.path}: {len(share)} of {len(scan.sources)} sources"
+        if _is_there(path, SHARD_FORMAT):
+            request.say(f"{what}; complete, nothing to read (--force makes it anew)")
+            return
+        with PartWriter(path, plan, variants) as writer:
+            todo = scan.sources[share.start + writer.done : share.stop]
+            _fill(writer, read_in_order(order.reader, todo, tuple(variants), request.jobs), len(share), order)
+            writer.finish_shard(shard.number, shard.count)
+    refused = count_refused(path)
+    request.say(f"{what}, {refused} of them refused; when all {shard.count} shards are there, -gd --merge joins them")
+
+
+def _join(order: Order) -> None:
+    """Make the part of its shards, and delete them when it is complete."""
+    path, say = order.path, order.request.say
+    if not order.request.force and _is_there(path):  # a kill may have left shards that are no longer needed
+        for manifest in shard_manifests(path).values():
+            _refuse_other_sources(order, manifest["plan"])
+        say(f"Part {path} is complete: nothing to join (--force joins its shards anew)")
+    else:
+        manifests = joinable(path)
+        first, *_ = manifests.values()
+        plan, variants = first["plan"], first["variants"]
+        _refuse_other_reading(order, plan)
+        refuse_damaged(path, manifests)
+        if order.request.force:
+            remove_partial(path)
+        _make(order, plan, variants, lambda done: read_shards(path, manifests, done))
+        say(f"Part {path}: joined from {len(manifests)} shards, which are deleted")
+    remove_shards(path)
 
 
 def _say_other_splits(part: Part, benchmark: Benchmark, say: Say) -> None:
@@ -158,35 +203,14 @@ def too_many_refused(manifest: dict[str, Any], *, strict: bool) -> bool:
     return refused > TOLERATED_FILES and refused > TOLERATED_SHARE * manifest["sources"]["count"]
 
 
-def _plan(order: Order, scan: Scan) -> dict[str, Any]:
-    reader = order.reader
-    return {
-        "part": order.part,
-        "form": reader.form,
-        "layout": reader.layout,
-        "channels": list(reader.channels),
-        "persons": reader.persons,
-        "options": _options(reader),
-        "split_lists": list(scan.split_lists),
-        "classes": list(scan.classes),
-        "sources": {"count": len(scan.sources), "sha256": source_digest(scan)},
-        "skipped": scan.skipped,
-    }
-
-
-def _options(reader: Reader) -> dict[str, Any]:
-    """Return what else a reader was told; JSON-ready, as a manifest holds it."""
-    assert is_dataclass(reader) and not isinstance(reader, type)
-    stated_elsewhere = ("form", "layout", "channels", "persons", "parallel", "variant", "variants")
-    options = {key: value for key, value in asdict(reader).items() if key not in stated_elsewhere}
-    return dict(json.loads(json.dumps(options)))
-
-
 def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
     manifest = read_manifest(order.path, PART_FORMAT)
-    if load_layout(manifest["layout"]).joints == load_layout(plan["layout"]).joints:
-        plan = {**plan, "layout": manifest["layout"]}  # another convention of the same joints reads the same rows
-    if not same_sources(manifest, plan):
+    odd = _differences(manifest, plan)
+    if changed := _changed_settings(manifest, plan, odd):
+        raise UserError(
+            f"{order.path}: made with other settings: {changed}; --force replaces it, --store DIR keeps both"
+        )
+    if odd:
         held = f"{manifest['sources']['count']} sources of form {manifest['form']}"
         found = f"{plan['sources']['count']} sources of form {plan['form']}"
         raise UserError(
@@ -195,27 +219,38 @@ def _refuse_other_sources(order: Order, plan: dict[str, Any]) -> None:
         )
 
 
-def _variants_to_read(order: Order) -> dict[str, dict[str, Any]]:
-    """Return the variants to make while reading: what the source is, and what is asked for."""
-    names = dict.fromkeys([*order.reader.variants, order.variant])
-    if "original" not in order.reader.variants and order.variant not in order.reader.variants:
-        raise UserError(f"{order.roots[0]}: holds the variant {order.reader.variants[0]}, not {order.variant}")
-    return {name: dict(VARIANTS[name].options) for name in names}
+def _changed_settings(held: dict[str, Any], plan: dict[str, Any], odd: Sequence[str]) -> str:
+    """Say which settings of `data` differ between a manifest and a plan."""
+    pairs = {key: (held.get(key), plan[key]) for key in odd if key in ("form", "layout", "channels", "persons")}
+    if "options" in odd:
+        options = {key: (held["options"].get(key), value) for key, value in plan["options"].items()}
+        pairs |= {key: (was, now) for key, (was, now) in options.items() if was != now}
+    return ", ".join(f"data.{key} was {was}, is {now}" for key, (was, now) in pairs.items())
 
 
-def _read_all(order: Order, scan: Scan, plan: dict[str, Any], variants: dict[str, dict[str, Any]]) -> None:
-    with PartWriter(order.path, plan, variants) as writer:
-        if writer.done:
-            order.request.say(
-                f"Going on where an interrupted run stopped: {writer.done} of {len(scan.sources)} sources are done"
-            )
-        with tqdm(total=len(scan.sources), initial=writer.done, unit="file", disable=not order.request.progress) as bar:
-            todo = scan.sources[writer.done :]
-            for results in read_in_order(order.reader, todo, tuple(variants), order.request.jobs):
-                writer.add(results)
-                bar.update(len(results))
-        scan.sources.clear()  # all are read; what follows needs the memory for the index
-        writer.finish()
+def _refuse_other_reading(order: Order, plan: dict[str, Any]) -> None:
+    if odd := _differences(plan, {**plan, **reading_of(order.reader)}):
+        raise UserError(
+            f"{order.path}: its shards were made with other {', '.join(odd)} than this experiment has; "
+            "give the -c and --set that made them"
+        )
+
+
+def _differences(held: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    if load_layout(held["layout"]).joints == load_layout(plan["layout"]).joints:
+        plan = {**plan, "layout": held["layout"]}  # another convention of the same joints reads the same rows
+    return differences(held, plan)
+
+
+def _fill(writer: PartWriter, batches: Iterable[Iterable[ReadSource]], count: int, order: Order) -> None:
+    """Write what is read of `count` sources, of which some may be done, and show how far it is."""
+    if writer.done:
+        order.request.say(f"Going on where an interrupted run stopped: {writer.done} of {count} sources are done")
+    with tqdm(total=count, initial=writer.done, unit="file", disable=not order.request.progress) as bar:
+        for batch in batches:
+            before = writer.done
+            writer.add(batch)
+            bar.update(writer.done - before)
 
 
 def _add_missing_variant(order: Order) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,12 +17,38 @@ from utils.recording import Reader, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
 CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
+WRITING_SHARE = 0.05  # of the time that may go into writing, which ends with waiting for the disk, while ...
+GATHERED_BYTES = 1 << 24  # ... no more than this is held back
 
 
 def read_in_order(
     reader: Reader, sources: Sequence[Source], variants: tuple[str, ...], jobs: int
 ) -> Iterator[list[ReadSource]]:
-    """Yield results chunk by chunk in the sources' order, however many processes read them."""
+    """Yield results, some at a time and in the sources' order, however many processes read them.
+
+    As few as a task reads, or so many that what is done with them takes little of the time.
+    """
+    yield from _gather(_read_chunks(reader, sources, variants, jobs))
+
+
+def _gather(chunks: Iterable[list[ReadSource]]) -> Iterator[list[ReadSource]]:
+    """Join chunks until reading took long beside what was done with the last ones, or they hold much."""
+    gathered, held, spent, since = list[ReadSource](), 0, 0.0, time.monotonic()
+    for chunk in chunks:
+        gathered += chunk
+        held += sum(packed.rows.nbytes for source in chunk for clip in source.clips for packed in clip.packed.values())
+        if held >= GATHERED_BYTES or time.monotonic() - since >= spent / WRITING_SHARE:
+            before = time.monotonic()
+            yield gathered
+            since = time.monotonic()
+            gathered, held, spent = [], 0, since - before
+    if gathered:
+        yield gathered
+
+
+def _read_chunks(
+    reader: Reader, sources: Sequence[Source], variants: tuple[str, ...], jobs: int
+) -> Iterator[list[ReadSource]]:
     chunks = chunks_of(sources)
     if jobs == 1 or len(sources) <= CHUNK or not reader.parallel:
         yield from (_read_chunk(reader, chunk, variants) for chunk in chunks)

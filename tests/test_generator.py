@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import pytest
 import config
 import generator
 from dataset.store import MANIFEST, open_part
-from dataset.writer import JOURNAL, hold
+from dataset.writer import JOURNAL, PartWriter, ReadSource, StoredClip, hold
 from generator import places, pool
 from reader import ntu
 from tests.reader.kinetics_form import write_kinetics
@@ -297,6 +298,31 @@ def test_a_task_reads_few_sources_and_one_large_file_at_a_time():
     assert tasks([large * 9] * 17, file="of many clips") == [[large * 9] * 16, [large * 9]]
 
 
+def gathered(clock, monkeypatch, reading, writing, rows=1):
+    """Return how many chunks come together where reading one and writing take so long (seconds)."""
+    monkeypatch.setattr(pool.time, "monotonic", lambda: clock[0])
+
+    def chunks():
+        for _ in range(100):
+            clock[0] += reading
+            packed = SimpleNamespace(rows=np.zeros(rows, np.uint8))
+            yield [ReadSource("", [StoredClip({}, {"original": packed})])]
+
+    sizes = []
+    for results in pool._gather(chunks()):
+        sizes.append(len(results))
+        clock[0] += writing
+    assert sum(sizes) == 100
+    return sizes
+
+
+def test_results_are_written_as_they_come_unless_that_takes_long_or_memory(monkeypatch):
+    share, held = pool.WRITING_SHARE, pool.GATHERED_BYTES
+    assert gathered([0.0], monkeypatch, 1.0, 0.0) == [1] * 100
+    assert gathered([0.0], monkeypatch, 1.0, 10.5 * share) == [1, *[11] * 9]
+    assert gathered([0.0], monkeypatch, 1.0, 1e9, rows=held // 4) == [1, *[4] * 24, 3]
+
+
 def test_the_list_of_sources_is_let_go_before_the_part_is_finished(tmp_path, monkeypatch, write_raw, generate):
     """It would lie beside the index, which is as large."""
     scanned, left = [], []
@@ -451,13 +477,44 @@ def test_more_than_10_and_more_than_one_in_a_hundred_are_too_many(refused, of, t
     assert generator.too_many_refused(manifest, strict=False) == too_many
 
 
-def test_a_folder_of_which_nothing_can_be_read_is_no_crash(tmp_path, write_raw, generate):
-    folder = write_raw(tmp_path / "raw", 3)
-    spoil(folder, 3)
-    good, said = generate("2002", tmp_path / "store", folder)
-    assert not good  # however few they are
-    assert "Part ntu60: 0 clips kept of 3 sources read" in said
-    assert len(open_part(tmp_path / "store/ntu60", "transformed")) == 0
+def test_a_folder_of_which_nothing_can_be_read_makes_no_part_and_costs_none(tmp_path, write_raw, generate, tree):
+    store, good, bad = tmp_path / "store", write_raw(tmp_path / "good", 5), write_raw(tmp_path / "bad", 3)
+    spoil(bad, 3)
+    with pytest.raises(UserError, match="ntu60: all 3 sources are refused, so there would be no clips$"):
+        generate("2002", store, bad)
+    assert not any(store.iterdir())
+    generate("2002", store, good)  # not in the way of the next attempt
+    before = tree(store)
+    with pytest.raises(UserError, match="so there would be no clips; the part that is there stays"):
+        generate("2002", store, bad, force=True)
+    assert tree(store) == before
+
+
+def test_a_part_stays_until_the_one_that_force_makes_is_complete(tmp_path, write_raw, generate, tree, monkeypatch):
+    store, folder = tmp_path / "store", write_raw(tmp_path / "raw", 5)
+    generate("2001", store, folder)
+    before = tree(store / "ntu60")
+    monkeypatch.setattr(PartWriter, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        generate("2001", store, folder, force=True)
+    assert tree(store / "ntu60") == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("data.persons=5", "data.persons was 2, is 5"), ("data.frames=200", "data.frames was 300, is 200")],
+)
+def test_a_setting_that_changed_is_named(tmp_path, generate, setting, words):
+    folder = write_kinetics(tmp_path / "k", np.random.default_rng(3), 4)
+    generate("1003", tmp_path / "store", folder)
+    with pytest.raises(UserError, match=f"kinetics-skeleton: made with other settings: {words}; --force replaces it"):
+        generate("1003", tmp_path / "store", folder, overrides=[setting])
+
+
+def test_what_to_type_next_has_the_settings_that_were_given(tmp_path, command):
+    folder = write_kinetics(tmp_path / "k", np.random.default_rng(3), 4)
+    done = command("-c", 1003, "-gd", "--raw", folder, "--store", tmp_path / "s", "--set", "data.persons=3")
+    assert done.stdout.splitlines()[-1] == f"Next: python main.py -c 1003 --store {tmp_path}/s --set data.persons=3"
 
 
 def test_one_clip_in_two_raw_folders_is_refused(tmp_path, write_raw, command):
