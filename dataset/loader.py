@@ -5,7 +5,7 @@ Letters: N clips, M persons, T frames, V joints, C channels, R rows; row 0 of a 
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from dataset.ahead import Rest, one_ahead
 from dataset.augment import Augmentation
 from dataset.packing import COUNT, FIRST, LOOP, ROW
 from dataset.sampling import Sampler
 from dataset.store import Part
 from dataset.streams import Ahead
 from utils.batch import Batch
+from utils.distributed import ALONE, WHOLE, Ranks, Share
 from utils.errors import UserError
 
 MEMINFO = Path("/proc/meminfo")
@@ -40,6 +42,7 @@ class FrameTable:
         self._dtype = np.result_type(*self._maps)  # float16 stays so: a table half as large
         size = (1 + sum(counts)) * int(np.prod(self.row_shape)) * self._dtype.itemsize
         self.resident = self._load(1 + sum(counts)) if size < free_bytes(device) // 2 else None
+        self.travels = self.resident is None and device.type == "cuda"  # rows go from the host to the device
 
     def _load(self, count: int) -> Tensor:
         dtype = torch.from_numpy(np.empty(0, self._dtype)).dtype
@@ -54,15 +57,19 @@ class FrameTable:
     def take(self, rows: Tensor) -> Tensor:
         """Return the rows (...,) as (..., V, C) float32 on the device; row 0 is zeros."""
         if self.resident is not None:
-            return self.resident[rows.to(self.device)].float()
-        flat = rows.numpy().ravel()
-        taken = np.zeros((flat.size, *self.row_shape), np.float32)
-        owner = np.searchsorted(self.starts, flat, side="right") - 1  # -1: row 0
+            taken = self.resident.flatten(1).index_select(0, rows.to(self.device).flatten())
+            return taken.view(*rows.shape, *self.row_shape).float()
+        found = torch.zeros(*rows.shape, *self.row_shape, pin_memory=self.device.type == "cuda")
+        self._read(rows.numpy().ravel(), found.numpy().reshape(-1, *self.row_shape))
+        return found.to(self.device, non_blocking=True)
+
+    def _read(self, rows: np.ndarray, into: np.ndarray) -> None:
+        """Read `rows` (L,) from the disk `into` zeros (L, V, C)."""
+        owner = np.searchsorted(self.starts, rows, side="right") - 1  # -1: row 0
         for part, (start, table) in enumerate(zip(self.starts, self._maps, strict=True)):
             mine = np.flatnonzero(owner == part)
-            _announce(table, flat[mine] - start)
-            taken[mine] = table[flat[mine] - start]
-        return torch.from_numpy(taken.reshape(*rows.shape, *self.row_shape)).to(self.device)
+            _announce(table, rows[mine] - start)
+            into[mine] = table[rows[mine] - start]
 
 
 def _announce(table: np.ndarray, rows: np.ndarray) -> None:
@@ -138,7 +145,7 @@ class Clips:
     def joints(self, index: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frames `t` (N, L) of clips `index` (N,) as (N, C, L, V, M), and their lengths (N, M).
 
-        A frame that the clip or the person does not have, such as -1, is zeros.
+        A frame that the clip or the person does not have, such as -1, is zeros. In memory: (N, M, L, V, C), like rows.
         """
         place = self._spans.device
         index, t = index.to(place, non_blocking=True), t.to(place, non_blocking=True)[:, None]  # (N, 1, L)
@@ -149,7 +156,7 @@ class Clips:
         inside &= (t >= 0) & (t < self._frames[index][:, None, None])
         rows = torch.where(inside, row + since % count.clamp(min=1), 0)
         lengths = torch.where(inside, torch.arange(1, t.shape[-1] + 1, device=place), 0).amax(dim=-1)  # (N, M)
-        return self.table.take(rows).permute(0, 4, 2, 3, 1).contiguous(), lengths  # (N, M, L, V, C) -> (N, C, L, V, M)
+        return self.table.take(rows).permute(0, 4, 2, 3, 1), lengths
 
 
 def pad_persons(spans: np.ndarray, persons: int, padding: PersonPadding) -> np.ndarray:
@@ -213,23 +220,31 @@ class Pipeline:
     augment: Sequence[Augmentation] = ()
     normalise: Callable[[Sequence[Tensor]], list[Tensor]] = list
 
-    def run(self, clips: Clips, index: Tensor, t: Tensor, generator: Generator | None = None) -> Batch:
-        """Return clips `index` (N,) at frames `t` (N, S, L) as a batch, augmented where a generator is given."""
+    def run(
+        self, clips: Clips, index: Tensor, t: Tensor, generator: Generator | None = None, share: Share = WHOLE
+    ) -> Batch:
+        """Return clips `index` (N,) at frames `t` (N, S, L) as a batch, augmented where a generator is given.
+
+        Of them, only the `share` that this process computes; what is drawn is drawn for all.
+        """
+        count, index, t = len(index), index[share], t[share]
         each, t = index.repeat_interleave(t.shape[1]), t.flatten(0, 1)  # (NS,), (NS, L)
         now, lengths = clips.joints(each, t)
         later = _next_frames(t, clips.frames[each]) if self.looks_ahead else None
         halves = [now] if later is None else [now, clips.joints(each, later)[0]]
         if generator is not None:
-            halves = self._augmented(halves, generator)
+            halves = self._augmented(halves, generator, count, share)
         halves = self.normalise(halves)
         ahead = None if later is None else Ahead(halves[1], (later >= 0).to(now.device))
         labels = clips.labels[index.to(now.device, non_blocking=True)]
         return Batch(self.streams(halves[0], ahead), labels, index, lengths)
 
-    def _augmented(self, halves: list[Tensor], generator: Generator) -> list[Tensor]:
+    def _augmented(self, halves: list[Tensor], generator: Generator, count: int, share: Share) -> list[Tensor]:
         """Augment frames and the frames behind them alike: a motion is a difference of the two."""
+        halves = [joints.contiguous() for joints in halves]
+        shape = torch.Size((count, *halves[0].shape[1:]))
         for augmentation in self.augment:
-            drawn = augmentation.draw(halves[0].shape, generator).to(halves[0].device)
+            drawn = augmentation.draw(shape, generator)[share].to(halves[0].device)
             halves = [augmentation.apply(joints, drawn) for joints in halves]
         return halves
 
@@ -240,14 +255,14 @@ def _next_frames(t: Tensor, frames: Tensor) -> Tensor:
 
 
 class Loader:
-    """Batches of a split in its order, every clip once."""
+    """Batches of a split in its order, every clip once; of several processes, each has its own batches."""
 
-    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int) -> None:
-        self.clips, self.pipeline, self.batch_size = clips, pipeline, batch_size
+    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int, ranks: Ranks = ALONE) -> None:
+        self.clips, self.pipeline, self.batch_size, self.ranks = clips, pipeline, batch_size, ranks
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return -(-len(self.clips) // self.batch_size)
+        return -(-len(self.clips) // (self.batch_size * self.ranks.size))
 
     @property
     def names(self) -> np.ndarray:
@@ -255,19 +270,30 @@ class Loader:
         return self.clips.names
 
     def __iter__(self) -> Iterator[Batch]:
-        for index in torch.arange(len(self.clips)).split(self.batch_size):
+        return (batch for batch, _ in self._ahead(self._made()))
+
+    def _made(self) -> Iterator[tuple[Batch, None]]:
+        for index in self.ranks.deal(torch.arange(len(self.clips)).split(self.batch_size)):
             t = self.pipeline.sampler.test(self.clips.frames[index], self.pipeline.clips)
-            yield self.pipeline.run(self.clips, index, t)
+            yield self.pipeline.run(self.clips, index, t), None
+
+    def _ahead(self, made: Iterator[tuple[Batch, Rest]]) -> Iterator[tuple[Batch, Rest]]:
+        table = self.clips.table
+        return one_ahead(made, table.device) if table.travels else made
 
 
 class TrainLoader(Loader):
     """Batches of a split, shuffled and augmented; the last incomplete one is dropped.
 
+    Of several processes, each has its `share` of every batch: in order and draws they are as one.
     `state` and `restore` leave an epoch and take it up again at any batch, with the same numbers.
     """
 
-    def __init__(self, clips: Clips, pipeline: Pipeline, batch_size: int, seed: int, order: Order) -> None:
+    def __init__(
+        self, clips: Clips, pipeline: Pipeline, batch_size: int, seed: int, order: Order, *, share: Share = WHOLE
+    ) -> None:
         super().__init__(clips, pipeline, batch_size)
+        self.share = share
         if len(order) < batch_size:
             raise UserError(
                 f"train.batch_size: {batch_size} clips a batch, but the train split has {len(order)}; "
@@ -275,7 +301,7 @@ class TrainLoader(Loader):
             )
         self.order = order
         self._order, self._augment = Generator().manual_seed(seed), Generator().manual_seed(seed + 1)
-        self.start_epoch()
+        self._begin(_Place(self._order.get_state(), self._augment.get_state()))
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -283,27 +309,42 @@ class TrainLoader(Loader):
 
     def start_epoch(self) -> None:
         """Begin a new order."""
-        self._begin(self._order.get_state(), at=0)
+        self._begin(_Place(self._order.get_state(), self._place.augment))
 
-    def _begin(self, order: Tensor, at: int) -> None:
-        """Stand before batch `at` of the epoch whose order is drawn from state `order`."""
-        self._epoch_order, self._at = order, at
-        self._order.set_state(order)
+    def _begin(self, place: "_Place") -> None:
+        """Stand at `place`, in the epoch that is drawn from its order."""
+        self._place = place
+        self._order.set_state(place.order)
         self._clips_in_order = self.order.draw(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what is left of the epoch."""
-        while self._at < len(self):
-            index = self._clips_in_order[self._at * self.batch_size :][: self.batch_size]
-            self._at += 1
+        for batch, place in self._ahead(self._rest(self._place)):
+            self._place = place  # not before the batch is taken
+            yield batch
+
+    def _rest(self, place: "_Place") -> Iterator[tuple[Batch, "_Place"]]:
+        """Make the batches from `place` on, each with the place behind it: some are made before they are taken."""
+        self._augment.set_state(place.augment)
+        for at in range(place.at, len(self)):
+            index = self._clips_in_order[at * self.batch_size :][: self.batch_size]
             t = self.pipeline.sampler.draw(self.clips.frames[index], self._augment)
-            yield self.pipeline.run(self.clips, index, t, self._augment)
+            batch = self.pipeline.run(self.clips, index, t, self._augment, self.share)
+            yield batch, _Place(place.order, self._augment.get_state(), at + 1)
 
     def state(self) -> dict[str, Any]:
         """Return where the epoch stands: tensors and plain numbers."""
-        return {"order": self._epoch_order, "augment": self._augment.get_state(), "at": self._at}
+        return asdict(self._place)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self._begin(state["order"], at=int(state["at"]))
-        self._augment.set_state(state["augment"])
+        self._begin(_Place(state["order"], state["augment"], int(state["at"])))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an epoch stands: states of the generators of its order (at its start) and of augmentations (now)."""
+
+    order: Tensor
+    augment: Tensor
+    at: int = 0  # batches that were taken

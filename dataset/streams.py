@@ -5,10 +5,13 @@ All streams act after person padding: an absent person is zeros, a repeated one 
 
 Two families: J, V, B (EfficientGCN) look at the sampled frames; j, b, jm, bm (PYSKL) at the clip at its full rate, so
 that a motion is the step to the clip's next frame, sampled or not.
+
+There are two ways to the same bits. `plain_streams` is the readable one, and the one on a GPU. On a CPU, J, V and B
+are made of live frames only: most of a batch is padding, where they are constants, and arccos is dear.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -177,7 +180,57 @@ def build_streams(
     Duan et al. 2022 (PYSKL), GenSkeFeat, in float32 throughout, where the original keeps some of it in float64.
     """
     seen = Seen(joints, centre, parents, ahead, score)
+    sparse = joints.device.type == "cpu" and joints.dtype == torch.float32 and set(letters) <= WINDOWS.keys()
+    return live_streams(seen, letters) if sparse else plain_streams(seen, letters)
+
+
+def plain_streams(seen: Seen, letters: Sequence[str]) -> Tensor:
+    """Return what `build_streams` does, on any device, computed for every frame."""
     return torch.stack([torch.cat([each.make(seen) for each in _streams(name)], dim=1) for name in letters], dim=1)
+
+
+WINDOWS = {"J": 1, "V": 3, "B": 1}  # frames that a frame of a stream is made of: itself and those behind it
+BEHIND = max(WINDOWS.values()) - 1
+
+
+def live_streams(seen: Seen, letters: Sequence[str]) -> Tensor:
+    """Return what `plain_streams` does of J, V and B, to the bit, computed up to each person's last live frame.
+
+    What is returned lies in memory as (I, N, M, C', T, V), which is how EfficientGCN takes it.
+    """
+    num_clips, _, num_frames, num_joints, num_persons = seen.joints.shape
+    clip, places = _pack(seen.joints.permute(0, 4, 2, 3, 1).flatten(0, 1))
+    packed = replace(seen, joints=clip[None, ..., None])
+    rows = (torch.arange(CHANNELS)[:, None] * clip.shape[1] + places[:, None]).flatten()  # (P C' T,)
+    streams = clip.new_empty(len(letters), len(places), CHANNELS, num_frames, num_joints)
+    for stream, name in zip(streams, letters, strict=True):
+        made = STREAMS[name].make(packed).view(-1, num_joints)  # (C' R, V)
+        torch.index_select(made, 0, rows, out=stream.view(-1, num_joints))
+        if WINDOWS[name] > 1:
+            stream[:, :, 1 - WINDOWS[name] :] = 0  # as if what is behind were not known
+    return streams.unflatten(1, (num_clips, num_persons)).permute(1, 0, 3, 4, 5, 2)
+
+
+def _pack(persons: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the live frames of `persons` (P, T, V, C) as one clip (C, R, V), and each frame's place in it (P, T).
+
+    Each person's are followed by the next two, which V looks at. Last come three of zeros, the first of which stands
+    for all frames that are not live.
+    """
+    num_frames, num_joints, channels = persons.shape[1:]
+    t, ends = torch.arange(num_frames), _live_ends(persons)[:, None]
+    taken = t < ends + BEHIND  # (P, T)
+    live = persons[taken]
+    clip = live.new_zeros(channels, len(live) + 1 + BEHIND, num_joints)
+    clip[:, : len(live)] = live.permute(2, 0, 1)
+    return clip, torch.where(t < ends, taken.flatten().cumsum(0).view(taken.shape) - 1, len(live))
+
+
+def _live_ends(persons: Tensor) -> Tensor:
+    """Return how many frames (P, T, V, C) there are of each person up to the last that is not all zeros: (P,)."""
+    bits = persons.flatten(2).view(torch.int32)  # a negative zero is not padding
+    live = (bits.amax(dim=2) != 0) | (bits.amin(dim=2) != 0)
+    return torch.where(live, torch.arange(1, persons.shape[1] + 1), 0).amax(dim=1)
 
 
 def look_ahead(letters: Sequence[str]) -> bool:

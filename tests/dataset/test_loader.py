@@ -1,5 +1,6 @@
 """Batches: what the padded arrays hold, wherever the rows lie; order and randomness that can be taken up again."""
 
+import itertools
 import pickle
 from dataclasses import replace
 from functools import partial
@@ -340,6 +341,84 @@ def test_a_split_smaller_than_a_batch_says_what_to_type(stores):
     with pytest.raises(UserError, match=r"train.batch_size: 12 clips a batch, but .* has 11; --set train.batch_size=5"):
         training(open_clips(stores), 12)
     assert len(training(open_clips(stores), 11)) == 1
+
+
+# --- batches that are made ahead, as where rows travel to a GPU; here without one
+
+
+@pytest.mark.parametrize("done", [0, 1, 4, 6])
+@pytest.mark.usefixtures("where")
+def test_batches_made_ahead_are_the_same_and_so_is_the_state_that_is_saved(stores, done):
+    clips = open_clips(stores, ("ntu60", "ntu120"))  # 18 clips: 6 batches of 3
+    expected, batches = training(clips, 3), training(clips, 3)
+    first, state = [], None
+    for batch in itertools.islice(expected, done):
+        first.append(batch)
+    state = expected.state()
+    rest = epoch(expected)
+    expected.start_epoch()
+
+    clips.table.travels = True
+    running = list(itertools.islice(batches, done))
+    assert [batch.index.tolist() for batch in running] == [batch.index.tolist() for batch in first]
+    assert all(torch.equal(a.streams, b.streams) for a, b in zip(running, first, strict=True))
+    found = batches.state()
+    assert found["at"] == state["at"] == done
+    assert torch.equal(found["order"], state["order"])
+    assert torch.equal(found["augment"], state["augment"])
+    assert_same(rest, epoch(batches))  # another iterator takes up what the first one left
+    batches.start_epoch()
+    clips.table.travels = False
+    assert_same(epoch(expected), epoch(batches))
+
+
+@pytest.mark.usefixtures("where")
+def test_an_evaluation_ahead_is_the_same(stores):
+    clips = open_clips(stores)
+    expected = epoch(plain(clips))
+    clips.table.travels = True
+    assert_same(expected, epoch(plain(clips)))
+
+
+def test_an_epoch_left_early_is_left_where_it_stood(stores):
+    """Whatever was made ahead is made again, with the same draws, and the next epoch begins from there."""
+    clips = open_clips(stores, ("ntu60", "ntu120"))
+    expected, batches = training(clips, 3), training(clips, 3)
+    list(itertools.islice(expected, 2))
+    expected.start_epoch()
+    clips.table.travels = True
+    list(itertools.islice(batches, 2))
+    batches.start_epoch()
+    assert_same(epoch(expected), epoch(batches))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gets_the_same_batches_one_ahead(stores, monkeypatch):
+    part = open_part(stores / "ntu60", "original")
+    expected = epoch(training(open_clips(stores), 2))
+    monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+    clips = Clips(FrameTable([part], torch.device("cuda")), [part], [np.arange(11)], 2)
+    assert clips.table.travels
+    found = epoch(training(clips, 2))
+    assert found[0] == expected[0]
+    for theirs, ours in zip(expected[1], found[1], strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.usefixtures("where")
+def test_a_batch_that_is_kept_stays_as_it_was(stores, ahead):
+    clips = open_clips(stores)
+    clips.table.travels = ahead
+    batches = Loader(clips, Pipeline(First(FRAMES), lambda joints, _: STREAMS(joints, "JVB")), 2)
+    kept, copies = [], []
+    for batch in batches:
+        kept.append(batch.pieces(2)[0].streams)  # part of a batch, as in training
+        copies.append(kept[-1].clone())
+    assert len(kept) == 6
+    assert all(torch.equal(a, b) for a, b in zip(kept, copies, strict=True))
+    assert not torch.equal(kept[0], kept[1])
 
 
 # --- orders

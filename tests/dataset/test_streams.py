@@ -5,11 +5,24 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dataset import streams as module
 from dataset.layouts import load_layout
 from dataset.normalise import prenormalize_2d, prenormalize_3d
 from dataset.sampling import Uniform
-from dataset.streams import STREAMS, Ahead, build_streams, look_ahead, score_rule, stream_channels
+from dataset.streams import (
+    STREAMS,
+    Ahead,
+    Seen,
+    build_streams,
+    live_streams,
+    look_ahead,
+    plain_streams,
+    score_rule,
+    stream_channels,
+)
 from utils.errors import UserError
 
 NTU = load_layout("ntu")
@@ -90,6 +103,75 @@ def test_a_clip_gives_the_same_bytes_alone_and_in_a_batch():
     together = build_streams(joints, "JVB", 1, PARENTS)
     for n in range(5):
         assert torch.equal(build_streams(joints[n : n + 1], "JVB", 1, PARENTS)[0], together[n])
+
+
+# --- live frames only: the plain way to the bit
+
+
+def bits(streams):
+    """Return all bytes in the order of the shape: a negative zero is not a zero, a NaN is one of its bits."""
+    return streams.numpy().tobytes()
+
+
+@st.composite
+def batches(draw):
+    """Draw joints (N, 3, T, 25, M) whose persons come late, go early, have gaps, are absent or there all the time."""
+    num_clips, num_frames, num_persons = draw(st.integers(1, 4)), draw(st.integers(3, 12)), draw(st.integers(1, 3))
+    joints = torch.randn(num_clips, num_persons, num_frames, 25, 3, generator=torch.Generator().manual_seed(0))
+    for person in joints.flatten(0, 1):
+        start, end = (draw(st.integers(0, num_frames)) for _ in range(2))
+        person[:start], person[end:] = 0, 0
+        person[draw(st.integers(0, num_frames - 1))] *= draw(st.sampled_from([0.0, -0.0, 1.0, 1e-30]))
+    return joints.permute(0, 4, 2, 3, 1)  # as the loader's lie in memory
+
+
+@given(batches(), st.permutations("JVB"), st.integers(1, 3), st.booleans())
+def test_streams_of_live_frames_are_those_of_all_frames_to_the_bit(joints, letters, count, contiguous):
+    seen = Seen(joints.contiguous() if contiguous else joints, NTU.centre, PARENTS)
+    found = live_streams(seen, letters[:count])
+    assert found.dtype == torch.float32
+    assert found.shape == (len(joints), count, 6, *joints.shape[2:])
+    assert bits(found) == bits(plain_streams(seen, letters[:count]))
+
+
+@pytest.mark.parametrize("last", [-0.0, math.nan, 1e-45, math.inf])
+@pytest.mark.parametrize("at", [0, 5, 7])
+def test_a_frame_that_is_not_all_zero_bits_is_live(at, last):
+    joints = torch.zeros(1, 3, 8, 25, 2)
+    joints[0, 1, at, 4, 1] = last
+    seen = Seen(joints, NTU.centre, PARENTS)
+    assert bits(live_streams(seen, "JVB")) == bits(plain_streams(seen, "JVB"))
+
+
+def test_a_realistic_batch_has_the_same_bits_both_ways(goldens):
+    raw = torch.from_numpy(np.load(goldens / "models/input_realistic_n4.npz")["raw"])
+    for joints in (raw, raw[:, :, :20], raw[:, :, :3], raw[:1, :, :, :, :1], torch.zeros_like(raw)):
+        seen = Seen(joints, NTU.centre, PARENTS)
+        assert bits(live_streams(seen, "BVJ")) == bits(plain_streams(seen, "BVJ"))
+
+
+@pytest.mark.parametrize("end", range(10))
+def test_a_person_who_goes_early_is_not_followed_by_the_next_one(end):
+    joints = torch.randn(2, 3, 9, 25, 2)
+    joints[:, :, end:] = 0
+    seen = Seen(joints, NTU.centre, PARENTS)
+    assert bits(live_streams(seen, "JVB")) == bits(plain_streams(seen, "JVB"))
+
+
+def test_they_lie_in_memory_as_efficientgcn_takes_them():
+    found = build_streams(torch.randn(2, 3, 5, 25, 2), "JVB", NTU.centre, PARENTS)
+    assert found.permute(1, 0, 5, 2, 3, 4).is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("letters", "live"), [("J", True), ("BVJ", True), ("j", False), (["J+V"], False), ("Jj", False)]
+)
+def test_only_j_v_and_b_are_made_of_live_frames(monkeypatch, letters, live):
+    asked = []
+    monkeypatch.setattr(module, "live_streams", lambda seen, letters: asked.append("live"))
+    monkeypatch.setattr(module, "plain_streams", lambda seen, letters: asked.append("plain"))
+    build_streams(torch.randn(1, 3, 5, 25, 2), letters, NTU.centre, PARENTS)
+    assert asked == ["live" if live else "plain"]
 
 
 # --- j, b, jm, bm

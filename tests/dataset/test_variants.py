@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataset import normalise, variants
 from dataset.augment import AUGMENTATIONS
 from dataset.layouts import load_layout
 from dataset.packing import pack, unpack
 from dataset.variants import PADDED_FRAMES, VARIANTS, ClipFacts
+from tests.dataset import plain_transform
 from utils.errors import UserError
 from utils.pickles import load_pickle
 
@@ -23,6 +26,49 @@ def clip(frames=10, persons=2, seed=0):
     joints = np.zeros((2, frames, 25, 3), np.float32)
     joints[:persons] = np.random.default_rng(seed).uniform(0.5, 2, (persons, frames, 25, 3))
     return joints
+
+
+def spoil(person, kind, start, rng):
+    """Make a person (T, V, 3) one of those that are in real files, in place."""
+    if kind == "late":
+        person[:start] = 0
+    if kind == "gone early":
+        person[start:] = 0
+    if kind == "gaps":
+        person[rng.random(len(person)) < 0.3] = 0
+    if kind == "joints missing":
+        person[:, rng.random(25) < 0.5] = 0
+    if kind == "sums that are zero":
+        person[:] = np.round(person * 2) / 2
+        person[start::3] -= person[start::3].mean(axis=(1, 2), keepdims=True)
+    if kind == "a lone joint":
+        person[:, np.arange(25) != 1] = 0
+    if kind == "upside down":
+        person[:, 0] = person[:, 1] + np.float32([0, 0, 1])
+
+
+KINDS = ["", "late", "gone early", "gaps", "joints missing", "sums that are zero", "a lone joint", "upside down"]
+
+
+@st.composite
+def odd_clips(draw):
+    """A clip of one to three persons of all kinds."""
+    rng, persons = np.random.default_rng(draw(st.integers(0, 2**32))), draw(st.integers(1, 3))
+    frames = draw(st.sampled_from([1, 2, 3, 7, 40, 299, 300, 305]))
+    joints = rng.normal(0, 0.5, (persons, frames, 25, 3)).astype(np.float32) + np.float32([0, 0, 2])
+    for person in joints:
+        spoil(person, draw(st.sampled_from(KINDS)), draw(st.integers(0, frames)), rng)
+    return joints
+
+
+@settings(deadline=None)
+@given(odd_clips())
+def test_transformed_equals_the_plain_function_to_the_bit(joints):
+    expected, periods = plain_transform.transform(joints, NTU.layout.spine, NTU.layout.shoulders)
+    found, found_periods = transform(joints)
+    assert found_periods == periods
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    assert found.tobytes() == expected.tobytes()
 
 
 def bone(joints, first, second):
