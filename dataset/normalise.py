@@ -68,7 +68,9 @@ def turn_onto(direction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Opposite vectors are left alone, because their axis is null; the originals leave them, too.
     """
-    return _rotation(np.cross(direction, target), _angle(direction, target))
+    (a, b, c), (x, y, z) = direction.tolist(), target.tolist()
+    axis = np.array([b * z - c * y, c * x - a * z, a * y - b * x])  # np.cross, whose generality takes longer than all
+    return _rotation(axis, _angle(direction, target))
 
 
 def _angle(first: np.ndarray, second: np.ndarray) -> float:
@@ -76,7 +78,7 @@ def _angle(first: np.ndarray, second: np.ndarray) -> float:
     if min(np.abs(first).sum(), np.abs(second).sum()) < 1e-6:
         return 0.0
     cosine = np.dot(first / np.linalg.norm(first), second / np.linalg.norm(second))
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return float(np.arccos(min(max(cosine, -1.0), 1.0)))
 
 
 def _rotation(axis: np.ndarray, angle: float) -> np.ndarray:

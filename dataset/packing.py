@@ -35,11 +35,13 @@ def pack(joints: np.ndarray, periods: tuple[int, ...] = ()) -> Packed:
 
 def _cover(person: np.ndarray, period: int) -> tuple[int, int, bool]:
     """Return first frame, count and loop flag of the shortest span that restores (T, V, C) exactly."""
-    bits = np.ascontiguousarray(person).reshape(len(person), -1).view(np.uint8)  # a negative zero is not empty
-    live = np.flatnonzero(bits.any(axis=1))
+    bits = np.ascontiguousarray(person).reshape(len(person), -1)
+    bits = bits.view(f"u{bits.itemsize}")  # a negative zero is not empty
+    loops = 0 < period < len(bits) and np.array_equal(bits[period:], bits[:-period])
+    live = np.flatnonzero(bits[: period if loops else None].any(axis=1))
     if not len(live):
         return 0, 0, False  # absent, whatever its period
-    if 0 < period < len(bits) and np.array_equal(bits[period:], bits[:-period]):
+    if loops:
         return 0, period, True
     return int(live[0]), int(live[-1] - live[0]) + 1, False
 

@@ -23,6 +23,7 @@ from dataset.normalise import (
     prenormalize_3d,
     turn_onto,
 )
+from utils.sums import add_coordinates
 
 PADDED_FRAMES = 300  # the length of the originals' arrays
 
@@ -69,40 +70,58 @@ def transform(joints: np.ndarray, about: ClipFacts) -> Varied:
     clip[:, : joints.shape[1]] = joints[:, :PADDED_FRAMES]
     alive = [m for m, person in enumerate(clip) if person.sum() != 0]
     periods = {m: _loop(clip[m]) for m in alive}
-    _centre(clip, alive, spine[1])
-    _turn(clip, alive, spine, UP)
-    _turn(clip, alive, shoulders, RIGHT)
     whole = math.lcm(*periods.values())  # the centre is person 0's, so the others repeat with both
+    once = min(whole, PADDED_FRAMES)  # frames; all behind them repeat these, so that they need not be computed
+    _centre(clip, once, alive, spine[1])
+    _turn(clip, once, alive, spine, UP)
+    _turn(clip, once, alive, shoulders, RIGHT)
     return clip, tuple(periods.get(m, 0) if m == 0 else whole for m in range(len(clip)))
+
+
+def _repeat(person: np.ndarray, period: int) -> None:
+    """Fill the frames of (T, V, C) behind the first `period` with these, again and again, in place."""
+    for at in range(period, len(person), period):
+        person[at : at + period] = person[: min(period, len(person) - at)]
 
 
 def _loop(person: np.ndarray) -> int:
     """Fill the frames behind the last live one by repeating the live ones, in place; return their number."""
-    live = person.sum(axis=-1).sum(axis=-1) != 0
     if person[0].sum() == 0:
-        packed = person[live]
+        packed = person[_live(person)]
         person[:] = 0
         person[: len(packed)] = packed
-    period = next((t for t in range(1, len(person)) if person[t].sum() == 0 and person[t:].sum() == 0), len(person))
-    person[period:] = person[np.arange(len(person) - period) % period]
+    empty = np.flatnonzero(person.reshape(len(person), -1).sum(axis=1) == 0)
+    period = next((int(t) for t in empty if t > 0 and person[t:].sum() == 0), len(person))
+    _repeat(person, period)
     return period
 
 
-def _centre(clip: np.ndarray, alive: list[int], joint: int) -> None:
+def _live(person: np.ndarray) -> np.ndarray:
+    """Return which frames (T,) of (T, V, C) the original takes for live: those whose sum is not zero."""
+    return add_coordinates(person).sum(axis=-1) != 0
+
+
+def _centre(clip: np.ndarray, once: int, alive: list[int], joint: int) -> None:
     """Move `joint` of person 0 to the origin, frame by frame; joints that were zero stay zero."""
-    centre = clip[0, :, joint, None].copy()  # (T, 1, 3)
+    centre = clip[0, :once, joint].copy()  # (T, 3)
     for m in alive:
-        present = clip[m].sum(axis=-1, keepdims=True) != 0  # (T, V, 1)
-        clip[m] = (clip[m] - centre) * present
+        person = clip[m, :once]
+        present = add_coordinates(person) != 0  # (T, V)
+        for axis in range(centre.shape[-1]):  # numpy is slow where the last axis is short
+            person[..., axis] = (person[..., axis] - centre[:, axis, None]) * present
+        _repeat(clip[m], once)
 
 
-def _turn(clip: np.ndarray, alive: list[int], bone: Pair, target: np.ndarray) -> None:
+def _turn(clip: np.ndarray, once: int, alive: list[int], bone: Pair, target: np.ndarray) -> None:
     """Rotate all live frames such that `bone` of person 0 in frame 0 points along `target`."""
-    matrix = turn_onto(clip[0, 0, bone[1]] - clip[0, 0, bone[0]], target)
+    matrix = np.ascontiguousarray(turn_onto(clip[0, 0, bone[1]] - clip[0, 0, bone[0]], target).T)
     for m in alive:
         if clip[m].sum() != 0:  # a lone joint may have been centred away
-            live = clip[m].sum(axis=-1).sum(axis=-1) != 0
-            clip[m, live] = clip[m, live] @ matrix.T
+            person = clip[m, :once]
+            live = _live(person)
+            places = person[live]
+            person[live] = (places.reshape(-1, 3).astype(np.float64) @ matrix).reshape(places.shape)
+            _repeat(clip[m], once)
 
 
 def prenormalize(joints: np.ndarray, about: ClipFacts) -> Varied:

@@ -5,20 +5,24 @@ tracking state, not used), a line with the number of joints, and one line per jo
 Source: Shahroudy et al. 2016 (NTU RGB+D), Liu et al. 2019 (120); reading and selection as in EfficientGCN's reader.
 """
 
+import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from reader.files import NO_ACTION, list_clips
 from utils.recording import ReadError, Recording, Scan, Source
+from utils.sums import add_coordinates
 
 NUM_JOINTS = 25
 PERSONS = 2
 LARGEST = float(np.finfo(np.float32).max)
 MOST_DIGITS = 9  # of a count: more is no count
+SMALL = 1 << 15  # bytes: of such files, a thousand are read line by line while numba is imported
 SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in the choice of persons
 NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
 MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
@@ -57,9 +61,7 @@ class NtuReader:
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (2, T, 25, 3) float32; T may be any number of frames."""
-        bodies = parse(source.path)  # (slots, T, V, 3)
-        order = np.argsort([energy(body) for body in bodies], kind="stable")[::-1]  # ties: the later slot
-        joints = bodies[order[:PERSONS]]
+        joints = main_persons(parse(source.path))
         if not joints.any():
             raise ReadError(source.path, None, "no body in any frame, so there is nothing to learn from")
         yield Recording(source.name, joints, *label_and_columns(source))
@@ -86,27 +88,67 @@ def part_of(name: str, part: str) -> bool:
     return match is not None and (setups is None or int(match["setup"]) in setups)
 
 
+def main_persons(bodies: np.ndarray) -> np.ndarray:
+    """Return the two that move most of bodies (M, T, V, 3), in order of energy: (2, T, V, 3); who is lacking is zero.
+
+    Of equal ones the later is first. At least four compete, as in the original, of whom the last may be empty.
+    """
+    energies = [energy(body) for body in bodies] + [0.0] * (SLOTS - len(bodies))
+    persons = np.zeros((PERSONS, *bodies.shape[1:]), bodies.dtype)
+    for person, m in zip(persons, np.argsort(energies, kind="stable")[::-1], strict=False):
+        if m < len(bodies):
+            person[:] = bodies[m]
+    return persons
+
+
 def energy(body: np.ndarray) -> float:
     """Return how much a body (T, V, 3) moves and extends: the summed standard deviations of x, y and z.
 
     Over the frames whose sum is not zero (the original's test for an empty frame); 0 if there are none.
     """
-    live = body[body.sum(axis=-1).sum(axis=-1) != 0]
-    return sum(live[..., axis].std() for axis in range(3)) if len(live) else 0.0
+    live = body[add_coordinates(body).sum(axis=-1) != 0]
+    axes = np.ascontiguousarray(live.reshape(-1, 3).T)  # (3, T * V): what lies side by side is summed fast
+    return sum(axes.std(axis=1)) if len(live) else 0.0
 
 
 def parse(path: Path) -> np.ndarray:
-    """Read one file: (slots, T, 25, 3) float32, a body's slot being its order of appearance within the frame.
+    """Read one file: (M, T, 25, 3) float32, M the most bodies in a frame, a body's place being its order there.
 
     Bodies are told apart by order, not by ID, as in the original: where the order changes, tracks mix.
-    At least four slots; a body that is absent in a frame is zero there. Raises `ReadError` with line and reason.
+    A body that is absent in a frame is zero there. Raises `ReadError` with line and reason.
     """
-    lines = _Lines(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReadError(path, None, f"cannot be read ({error.strerror})") from error
+    read_bodies = compiled() if len(content) > SMALL else None
+    bodies = read_bodies(content) if read_bodies else None
+    return parse_lines(path, content) if bodies is None else bodies
+
+
+@cache
+def compiled() -> Callable[[bytes], np.ndarray | None] | None:
+    """Return the compiled way to read a file's content, imported at first need; None where numba does not work."""
+    try:
+        from numba.core.errors import NumbaError
+    except (ImportError, OSError):  # absent, for another numpy, or without its libraries
+        return None
+    try:
+        from reader.ntu_compiled import read_bodies
+    except (ImportError, NumbaError, OSError, RuntimeError):  # the last: nowhere to keep what is compiled
+        return None
+    gc.freeze()  # numba's many objects stay, so that the collector need not go through them again and again
+    return read_bodies
+
+
+def parse_lines(path: Path, content: bytes) -> np.ndarray:
+    """Do what `parse` does, line by line: slower, and able to say what is wrong."""
+    lines = _Lines(path, content)
     num_frames = lines.count("the number of frames")
     if num_frames == 0:
         raise ReadError(path, 1, "the number of frames is 0")
     frames = [_frame(lines) for _ in range(num_frames)]  # per frame: bodies of 25 triples
-    joints = np.zeros((max(SLOTS, *map(len, frames)), num_frames, NUM_JOINTS, 3), np.float32)
+    joints = np.zeros((max(map(len, frames)), num_frames, NUM_JOINTS, 3), np.float32)
     for t, bodies in enumerate(frames):
         if bodies:
             joints[: len(bodies), t] = bodies
@@ -116,12 +158,8 @@ def parse(path: Path) -> np.ndarray:
 class _Lines:
     """The lines of a file, read on one at a time; knows where it is."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.number = path, 0
-        try:
-            self._lines = path.read_bytes().splitlines()
-        except OSError as error:
-            raise ReadError(path, None, f"cannot be read ({error.strerror})") from error
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path, self.number, self._lines = path, 0, content.splitlines()
 
     def next(self, what: str) -> bytes:
         """Return the next line; refuse if the file ends before it."""

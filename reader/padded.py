@@ -139,7 +139,7 @@ def open_array(path: Path) -> np.ndarray:
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, OSError) as error:
-        raise ReadError(path, None, f"not a whole .npy array ({error})") from error
+        raise ReadError(path, None, f"not a whole .npy array ({error}); fetch it again") from error
 
 
 @lru_cache(maxsize=2)
