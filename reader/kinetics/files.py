@@ -109,11 +109,13 @@ def _load(path: Path) -> Any:
 
 def _refuse_booleans(path: Path, value: Any) -> None:
     """Raise `ReadError` for a list that holds `true` or `false`, which numpy takes for 1 and 0."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for each in inner:
-        if isinstance(each, bool) and isinstance(value, list):
-            raise ReadError(path, None, f"a list of numbers holds {json.dumps(each)}; {MISSING}")
-        _refuse_booleans(path, each)
+    waiting = [value]  # no recursion: a file may be nested as deep as the parser goes
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list) and bool in map(type, each):
+            raise ReadError(path, None, f"true or false stands among numbers; {MISSING}")
+        if isinstance(each, list | dict):
+            waiting += each.values() if isinstance(each, dict) else each
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import config as configs
 from tools.doctor.findings import LEVELS
+from utils.allocator import keep_memory
 from utils.command_line import Parser, guarded
 
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as main.py does, before torch is imported: steps are timed
+    keep_memory()
     from tools.doctor.examination import Request, examine
 
     request = Request(options.what, options.set, options.store, options.gpus, timing=not options.no_timing)
