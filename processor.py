@@ -20,11 +20,13 @@ from tqdm import tqdm
 from utils import checkpoint, outputs
 from utils.batch import Batch
 from utils.checkpoint_import import read_own
+from utils.distributed import ALONE, Ranks, pieces_of
 from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.logs import duration, share
 from utils.metrics import Scores, score
 from utils.run_folder import LAST_SCORES, SCORES, VALIDATION_SCORES, RunFolder
+from utils.timing import Shares, allow_tf32
 
 LOOK_EVERY = 20  # steps between two looks at the losses on a GPU, where each look waits for the device
 TEST = "test"  # `eval` with all test clips of each clip, where there are several
@@ -54,8 +56,14 @@ class Network(Protocol):
     @property
     def classifier_weight(self) -> Tensor: ...
     def forward_features(self, streams: Tensor) -> Tensor: ...
-    def pool(self, features: Tensor) -> Tensor: ...
-    def forward_head(self, features: Tensor) -> Tensor: ...
+
+
+class Scorer(Protocol):
+    """A network made ready to evaluate."""
+
+    def __call__(self, clips: Batch) -> Tensor: ...
+    def pool(self, clips: Batch) -> Tensor: ...
+    def head(self, pooled: Tensor) -> Tensor: ...
 
 
 @dataclass
@@ -90,6 +98,7 @@ class Recipe:
     """How a run trains."""
 
     epochs: int
+    batch_size: int
     base_lr: float
     schedule: Callable[[int], float]  # step -> factor of the base rate
     evaluates: Callable[[int], bool]  # epoch, from 1
@@ -97,6 +106,7 @@ class Recipe:
     clip_norm: float | None = None
     average: float | None = None  # decay of the moving average of the weights that is evaluated
     precision: torch.dtype = torch.float32  # of matrix products in training
+    tf32: bool = False  # a GPU may round their factors to TensorFloat-32
 
 
 @dataclass(kw_only=True)
@@ -111,7 +121,9 @@ class Run:
     about: dict[str, Any]  # what a checkpoint remembers of it
     stop: StopRequest
     show_progress: bool
+    ready: Callable[[nn.Module], Scorer]  # makes a network ready to evaluate, with the weights it has then
     average: str = "probability"  # over the test clips of a clip: of probabilities, or of scores
+    ranks: Ranks = ALONE  # the processes that share the work
 
     @property
     def scored(self) -> nn.Module:
@@ -133,8 +145,11 @@ class TrainingRun(Run):
     recipe: Recipe
     optimizer: torch.optim.Optimizer
     events: Any  # a TensorBoard writer
+    network: nn.Module  # `model` as it is called in training: compiled, spread over devices, or just itself
+    write: Callable[[Path, dict[str, Any]], None] = checkpoint.save
     progress: Progress = field(default_factory=Progress)
     started: float = field(default_factory=time.monotonic)
+    spent: Shares = field(default_factory=Shares)
 
     def __post_init__(self) -> None:
         """Start the moving average of the weights, where the recipe has one."""
@@ -156,6 +171,15 @@ class TrainingRun(Run):
     def seconds(self) -> float:
         """Time spent on this run so far, resumptions included."""
         return self.progress.seconds + time.monotonic() - self.started
+
+    def pieces(self, batch: Batch) -> Iterator[Batch]:
+        """Yield the pieces that a batch is computed in."""
+        return pieces_of(self.network, batch.pieces(self.recipe.accumulate))
+
+    def take_weights(self, path: Path) -> None:
+        """Put a checkpoint's weights into the network that is scored."""
+        if self.ranks.first:  # an evaluation hands them to all
+            self.scored.load_state_dict(read_own(path)["model"], strict=True)
 
     def close(self) -> None:
         """Close the events, and let another process go on with this run."""
@@ -200,27 +224,27 @@ def train_epoch(run: TrainingRun) -> None:
     """Train on what is left of the current epoch."""
     recipe, progress, batches = run.recipe, run.progress, run.train_batches
     run.model.train()
+    run.spent.mark("evaluation")  # and saving: all since the last epoch
     start, window = time.monotonic(), _Window(run)
     saved, look_every = start, 1 if run.device.type == "cpu" else LOOK_EVERY
-    done = progress.step % len(batches)
-    with tqdm(batches, total=len(batches), initial=done, disable=not run.show_progress, leave=False) as bar:
+    first, done = progress.step, progress.step % len(batches)
+    bar = tqdm(batches, total=len(batches), initial=done, disable=not run.show_progress, leave=False)
+    with allow_tf32(recipe.tf32), bar:
         for batch in bar:
+            run.spent.mark("data")
             window.add(batch.index, *train_step(run, batch))
             if len(window) == look_every:
                 window.look(bar)
-            if run.stop.number is not None or time.monotonic() - saved > SAVE_EVERY_S:
+            run.spent.mark("compute")
+            if run.stop.due(late=time.monotonic() - saved > SAVE_EVERY_S):
                 window.look(bar)
                 save(run)
                 saved = time.monotonic()
                 run.stop.raise_if_requested()
         window.look(bar)
-    seconds = time.monotonic() - start
+    run.spent.mark("compute")
     progress.trained = True
-    accuracy = share(progress.correct, progress.clips)
-    run.log.info(
-        f"Epoch: {progress.epoch + 1}/{recipe.epochs}, Training accuracy: {accuracy}, Training time: {seconds:.2f}s"
-    )
-    run.log.info("")
+    _log_epoch(run, time.monotonic() - start, clips=(progress.step - first) * recipe.batch_size)
 
 
 def train_step(run: TrainingRun, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -230,9 +254,9 @@ def train_step(run: TrainingRun, batch: Batch) -> tuple[Tensor, Tensor]:
         group["lr"] = recipe.base_lr * recipe.schedule(progress.step)
     optimizer.zero_grad(set_to_none=True)
     losses, right = [], []
-    for piece in batch.pieces(recipe.accumulate):
+    for piece in run.pieces(batch):
         with torch.autocast(run.device.type, recipe.precision, enabled=recipe.precision != torch.float32):
-            logits = run.model(piece.streams)
+            logits = run.network(piece.streams)
         loss = run.train_loss(logits.float(), piece.labels)
         (loss.sum() / len(batch)).backward()
         losses.append(loss.detach())
@@ -261,12 +285,15 @@ class _Window:
 
     def look(self, bar: "tqdm[Batch]") -> None:
         """Fetch the figures (a device sync), stop on a loss that is not finite, count and show."""
-        first = self.run.progress.step - len(self._steps)
-        for step, (index, losses, right) in enumerate(self._steps, start=first):
-            on_host = losses.double().cpu()
-            if not on_host.isfinite().all():
-                raise _not_finite(self.run, index[~on_host.isfinite()])
-            self._count(step, float(on_host.sum()), int(right.sum()), len(index), bar)
+        if not self._steps:
+            return
+        sums = [torch.stack((losses.double().sum(), right.sum())) for _, losses, right in self._steps]
+        figures, first = self.run.ranks.total(torch.stack(sums)), self.run.progress.step - len(self._steps)
+        for step, (loss, correct) in enumerate(figures.tolist(), start=first):
+            if not math.isfinite(loss):
+                index, losses, _ = self._steps[step - first]
+                raise _not_finite(self.run, self.run.ranks.rows(index[~losses.isfinite().cpu()]))
+            self._count(step, loss, int(correct), self.run.recipe.batch_size, bar)
         self._steps.clear()
 
     def _count(self, step: int, loss: float, correct: int, clips: int, bar: "tqdm[Batch]") -> None:
@@ -295,13 +322,14 @@ def _not_finite(run: TrainingRun, index: Tensor) -> UserError:
 def evaluate(run: Run, split: str) -> Evaluation:
     """Score every clip of `split` once, in order, and log the figures: of those that have a label."""
     batches, start = run.batches[split], time.monotonic()
-    run.scored.eval()
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    run.ranks.equalise(run.scored.eval())
+    network = run.ready(run.scored)
+    found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for batch in _shown(run, batches):
-        logits = over_test_clips(run.scored(batch.streams), len(batch), run.average)
+        logits = over_test_clips(network(batch), len(batch), run.average)
         losses = run.loss(logits, batch.labels.clamp(min=0))  # without a label: a number that `score` leaves out
-        found.append((logits, batch.labels, losses))
-    logits, labels, losses = (torch.cat(column) for column in zip(*found, strict=True))
+        found.append((batch.index, logits, batch.labels, losses))
+    logits, labels, losses = run.ranks.in_order(*(torch.cat(column) for column in zip(*found, strict=True)))
     _refuse_not_finite(logits, batches.names)
     scores = score(logits, labels, losses)
     _log_scores(run, scores, time.monotonic() - start)
@@ -331,16 +359,16 @@ def extract(run: Run, split: str, maps_of: Sequence[str] = ()) -> dict[str, np.n
     unknown = sorted(set(maps_of) - set(batches.names.tolist()))
     if unknown:
         raise UserError(f"--clips {' '.join(unknown)}: not in the {split} split")
-    run.model.eval()
+    ready = run.ready(run.model.eval())
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     maps: dict[str, Tensor] = {}
     for batch in _shown(run, batches):
-        features = network.forward_features(batch.streams)
-        pooled = network.pool(features).unflatten(0, (len(batch), -1)).mean(dim=1)
-        logits = over_test_clips(network.forward_head(features), len(batch), run.average)
-        rows.append((pooled.cpu(), logits.cpu(), batch.labels.cpu()))
-        names, first = batches.names[batch.index.numpy()].tolist(), features.unflatten(0, (len(batch), -1))[:, 0]
-        maps |= {name: first[n].cpu() for n, name in enumerate(names) if name in maps_of}
+        pooled = ready.pool(batch)  # (N S, C)
+        logits = over_test_clips(ready.head(pooled), len(batch), run.average)
+        rows.append((pooled.unflatten(0, (len(batch), -1)).mean(dim=1).cpu(), logits.cpu(), batch.labels.cpu()))
+        names, first = batches.names[batch.index.numpy()].tolist(), batch.streams.unflatten(0, (len(batch), -1))[:, :1]
+        wanted = [(name, streams) for name, streams in zip(names, first, strict=True) if name in maps_of]
+        maps |= {name: network.forward_features(streams)[0].cpu() for name, streams in wanted}
     columns = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
     found = dict(zip(("features", "logits", "labels"), columns, strict=True))
     found |= {"names": batches.names, "weight": network.classifier_weight.detach().cpu().numpy()}
@@ -378,7 +406,7 @@ def run_extraction(run: Run, split: str, maps_of: Sequence[str] = (), out: Path 
 
 def save(run: TrainingRun) -> None:
     """Write `last.pt`: everything needed to go on as if nothing had happened."""
-    checkpoint.save(run.folder.last, _content(run))
+    run.write(run.folder.last, _content(run))
 
 
 def restore(run: TrainingRun, content: dict[str, Any]) -> None:
@@ -390,8 +418,8 @@ def restore(run: TrainingRun, content: dict[str, Any]) -> None:
         run.model.load_state_dict(content["trained"], strict=True)
         run.averaged.n_averaged.fill_(run.progress.step)
     run.train_batches.restore(content["loader"])
-    if not checkpoint.restore_random_state(content["random"], run.device):
-        run.log.info("The run began on another kind of device: what follows is not the same to the bit")
+    if not run.ranks.restore_random_states(content, run.device):
+        run.log.info("The run began on other devices: what follows is not the same to the bit")
     run.folder.cut_metrics(run.progress.epoch)
 
 
@@ -402,7 +430,7 @@ def _content(run: TrainingRun) -> dict[str, Any]:
         "optimizer": run.optimizer.state_dict(),
         "progress": {**asdict(run.progress), "seconds": run.seconds},
         "loader": run.train_batches.state(),
-        "random": checkpoint.random_state(run.device),
+        **run.ranks.random_states(run.device),
         **run.about,
     }
 
@@ -416,7 +444,7 @@ def _evaluate_epoch(run: TrainingRun) -> Evaluation:
     if progress.best is None or progress.latest["top1"] > progress.best["top1"]:
         progress.best = progress.latest
         run.log.info(f"Saving model for epoch {progress.epoch + 1}/{recipe.epochs} ...")
-        checkpoint.save(run.folder.best, _content(run))
+        run.write(run.folder.best, _content(run))
         evaluation.save(run.folder, VALIDATION_SCORES if run.chosen_on == "validation" else SCORES)
     if run.chosen_on == "eval" and progress.epoch + 1 == recipe.epochs:
         evaluation.save(run.folder, LAST_SCORES)
@@ -440,7 +468,7 @@ def _evaluate_best_and_last(run: TrainingRun) -> None:
     """Evaluate both on eval and keep their scores; the model keeps the last epoch's weights."""
     for name, path, scores in (("best", run.folder.best, SCORES), ("last", run.folder.last, LAST_SCORES)):
         run.log.info(f"Evaluating the {name} epoch on eval ...")
-        run.scored.load_state_dict(read_own(path)["model"], strict=True)
+        run.take_weights(path)
         evaluation = evaluate(run, TEST if TEST in run.batches else "eval")
         figures = evaluation.scores.figures()
         run.folder.add_metrics({"epoch": run.progress.epoch, "checkpoint": name, "eval": figures})
@@ -469,10 +497,22 @@ def _epoch_line(run: TrainingRun, evaluation: Evaluation | None) -> dict[str, An
 def _shown(run: Run, batches: Batches) -> Iterator[Batch]:
     """Yield batches behind a progress bar, or with a log line each; a signal ends it."""
     for number, batch in enumerate(tqdm(batches, disable=not run.show_progress, leave=False), start=1):
-        run.stop.raise_if_requested()
+        if run.stop.due():
+            run.stop.raise_if_requested()
         if not run.show_progress:
             run.log.info(f"Batch: {number}/{len(batches)}")
         yield batch
+
+
+def _log_epoch(run: TrainingRun, seconds: float, clips: int) -> None:
+    """Say how an epoch was trained, and what the time since the last such line went into."""
+    progress = run.progress
+    run.log.info(
+        f"Epoch: {progress.epoch + 1}/{run.recipe.epochs}, Training accuracy: "
+        f"{share(progress.correct, progress.clips)}, Training time: {seconds:.2f}s, "
+        f"Speed: {clips / seconds:.1f} clips/s ({run.spent.take()})"
+    )
+    run.log.info("")
 
 
 def _refuse_not_finite(logits: Tensor, names: np.ndarray) -> None:
@@ -489,7 +529,7 @@ def _log_scores(run: Run, scores: Scores, seconds: float) -> None:
         run.log.info(f"{total} clips scored, {some if scores.count else 'none labelled: no accuracy'}")
     if scores.count:
         _log_accuracy(run, scores)
-    speed = total / seconds
+    speed = total / seconds / run.ranks.size
     run.log.info(f"Evaluating time: {seconds:.2f}s, Speed: {speed:.2f} sequnces/(second*GPU)")  # sic: parsers know it
     run.log.info("")
 

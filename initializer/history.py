@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import config as configs
 from config import Config
 from initializer.machine import Machine
 from utils.checkpoint_import import read_own
@@ -52,6 +53,15 @@ def unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:
         state = "is finished" if candidates else "does not exist"
         raise UserError(f"{machine.work_dir}: run {name} of {config.number} {state}; {again}")
     raise UserError(f"{machine.work_dir}: no unfinished run of {config.number} to resume; {again}")
+
+
+def begun(config: Config, machine: Machine) -> str:
+    """Return the path of the newest run if it is of this very configuration and not at its end; else an empty text."""
+    newest = next(reversed(_runs_of(config, machine)), None)
+    if newest is None or not newest.last.exists() or _is_concluded(newest):
+        return ""
+    same = configs.load(str(newest.path / "config.yaml")) == config
+    return str(newest.path) if same else ""
 
 
 def _is_concluded(run: RunFolder) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from utils.distributed import ALONE, Ranks
 from utils.errors import UserError
 
 
@@ -15,17 +16,21 @@ class Machine:
 
     store: Path
     work_dir: Path
-    device: str | None = None  # "cpu", a CUDA index, or None: the first CUDA device, else the CPU
+    device: str | None = None  # "cpu", a CUDA index, or None: the first CUDA device (a rank: its own), else the CPU
     show_progress: bool = True
     deterministic: bool = False
     debug: bool = False
+    compiles: bool = False
+    plain: bool = False  # evaluate with the readable network instead of the fast one
     command: str = "python main.py -c NUMBER"  # how a command on the same experiment and store begins
+    ranks: Ranks = ALONE
+    is_restarted: bool = False  # by torchrun, after one of the job's processes failed
 
 
-def pick_device(wanted: str | None) -> torch.device:
-    """Return the device that -g names, else the first CUDA device that is visible, else the CPU."""
+def pick_device(wanted: str | None, local_rank: int = 0) -> torch.device:
+    """Return the device that -g names, else the CUDA device of this process on its machine, else the CPU."""
     if wanted is None:
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        wanted = str(local_rank) if torch.cuda.is_available() else "cpu"
     if wanted == "cpu":
         return torch.device("cpu")
     if not (wanted.isascii() and wanted.isdigit()):

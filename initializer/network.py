@@ -1,6 +1,8 @@
 """From a configuration to network, optimizer and recipe."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -10,8 +12,11 @@ from dataset.graphs import GRAPH_MODES
 from dataset.layouts import load_layout, require
 from dataset.streams import stream_channels
 from model import MODELS
-from processor import Recipe
+from model.compact import Plain, compact
+from processor import Recipe, Scorer
 from scheduler import SCHEDULES, Plan, is_evaluation_epoch
+
+FRAMES_AT_ONCE = {"cpu": 192, "cuda": 4096}  # see `compact`; with few a GPU is idle
 
 
 def build_model(config: Config, num_classes: int) -> nn.Module:
@@ -31,10 +36,18 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
     )
 
 
+def compiled(model: nn.Module) -> nn.Module:
+    """Return `model` as torch.compile makes it, for batches of one shape; on a GPU as a CUDA graph, too."""
+    on_gpu = next(model.parameters()).is_cuda
+    return cast(nn.Module, torch.compile(model, dynamic=False, mode="reduce-overhead" if on_gpu else None))
+
+
 def build_optimizer(section: Sgd | Adam, model: nn.Module) -> torch.optim.Optimizer:
     """Return the optimizer over all trainable parameters (BatchNorm and edges decay too, as in the original)."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     options = {key: value for key, value in section if key != "name"}
+    if parameters[0].is_cuda:
+        options["fused"] = True  # one kernel for all parameters
     kinds: dict[str, Any] = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
     return kinds[section.name](parameters, **options)
 
@@ -46,16 +59,23 @@ def build_recipe(config: Config, steps_per_epoch: int) -> Recipe:
     plan = Plan(train.epochs, steps_per_epoch, section.warmup_epochs, milestones)
     return Recipe(
         epochs=train.epochs,
+        batch_size=train.batch_size,
         base_lr=base_lr(train),
         schedule=lambda step: SCHEDULES[section.name](step, plan),
         evaluates=lambda epoch: epoch == train.epochs or is_evaluation_epoch(epoch, section.name, plan),
         accumulate=train.accumulate,
         clip_norm=train.clip_norm,
         average=train.average,
-        precision=getattr(torch, train.precision),
+        precision=torch.bfloat16 if train.precision == "bfloat16" else torch.float32,
+        tf32=train.precision == "tf32",
     )
 
 
 def base_lr(train: Train) -> float:
     """Return the rate that the schedule scales: linear in the batch where the recipe names the one it was made for."""
     return train.optimizer.lr * (train.batch_size / (train.reference_batch or train.batch_size))  # times 1 is exact
+
+
+def evaluator(device: torch.device, *, plain: bool) -> Callable[[nn.Module], Scorer]:
+    """Return what makes a network ready to evaluate on a device: `compact`, or with `plain` the network as it is."""
+    return Plain if plain else partial(compact, frames_at_once=FRAMES_AT_ONCE[device.type])

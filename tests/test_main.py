@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import config
 import main
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLAGS = """
     -h --help -c --config -gd --generate_data -e --evaluate -r --resume -xf --extract -l --list --raw -j --jobs --force
     --strict --padded --from-padded -pp --pretrained_path --init-head --out --clips -s --seed --set -db --debug --store
-    -w --work_dir -g --gpus --deterministic -np --no_progress_bar -ex -v -i
+    -w --work_dir -g --gpus --compile --precision --deterministic -np --no_progress_bar -ex -v -i
 """
 
 
@@ -59,7 +60,10 @@ def test_help_needs_no_torch_and_hides_what_is_to_come():
         (["-ex"], "-ex (export) is not part of this version yet"),
         (["-c", "2001", "-v"], "-v (pictures and report) is not part of this version yet"),
         (["-i", "file"], "-i (inference) is not part of this version yet"),
-        (["-c", "2001", "-g", "0", "1"], "-g 0 1: several devices are not supported yet; name one"),
+        (["-c", "2001", "-g", "cpu", "98"], f"-g 98: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu"),
+        (["-c", "2001", "-xf", "-g", "cpu", "cpu"], "-g cpu cpu: -xf runs on one device; name one"),
+        (["-c", "2001", "-r", "--precision", "bf16"], "--precision has no effect with -r; it goes with training"),
+        (["-c", "2001", "-e", "--compile"], "--compile has no effect with -e; it goes with training, -r"),
         (["-c", "2001", "--raw", "x"], "--raw has no effect with training; it goes with -gd"),
         (["-c", "2001", "--out", "x.npz"], "--out has no effect with training; it goes with -e, -xf"),
         (["-c", "2001", "-e", "--clips", "x"], "--clips has no effect with -e; it goes with -xf"),

@@ -505,9 +505,23 @@ def test_every_recipe_is_resumed_to_the_bit(machine, load, monkeypatch, steps, r
     assert resumed.folder.metrics() == whole.folder.metrics()
 
 
+def test_evaluation_and_extraction_are_fast_or_plain_and_agree(trained, machine, load):
+    found = {}
+    for plain in (False, True):
+        given = dataclasses.replace(machine, plain=plain)
+        run = initializer.prepare_evaluation(load(), given, trained.folder.best)
+        names = run.batches["eval"].names[:2].tolist()
+        scored, extracted = processor.evaluate(run, "eval").columns["logits"], processor.extract(run, "eval", names)
+        found[plain] = {"scored": scored, **{key: extracted[key] for key in ("logits", "features", "maps")}}
+        assert (type(run.ready(run.model)).__name__ == "Plain") == plain
+    for key, fast in found[False].items():
+        np.testing.assert_allclose(fast, found[True][key], rtol=0, atol=1e-5)
+        assert np.ptp(fast) > 0
+
+
 def test_bfloat16_is_for_training_only(machine, load):
     seen = []
-    run = initializer.prepare_training(load("train.precision=bfloat16"), machine)
+    run = initializer.prepare_training(load("train.precision=bfloat16"), dataclasses.replace(machine, plain=True))
     run.model.register_forward_hook(lambda model, _, logits: seen.append((model.training, logits.dtype)))
     losses, _ = processor.train_step(run, next(iter(run.train_batches)))
     processor.evaluate(run, "eval")

@@ -35,6 +35,10 @@ class StopRequest:
         self.number = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def due(self, *, late: bool = False) -> bool:
+        """Tell, between two steps, whether it is time to pause: a signal came, or it is `late`."""
+        return late or self.number is not None
+
     def raise_if_requested(self) -> None:
         """Raise `Interrupted` if a signal came."""
         if self.number is not None:

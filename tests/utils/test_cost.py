@@ -61,7 +61,7 @@ def test_the_published_figures(size, layers, flops, leaf, leaf_120, trainable, p
 
 @pytest.mark.parametrize("size", GRAPH_MACS)
 def test_multiply_adds_include_the_graph_products(size):
-    network = build(size, SG, 60).to("meta")
+    network = build(size, SG, 60).to("meta").eval()
     convolutions = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
