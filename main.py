@@ -275,6 +275,7 @@ def _again(options: argparse.Namespace, *words: str) -> str:
     """Return the command that goes on from here, on the same device."""
     line = [*words, *(["-g", *options.gpus] if options.gpus else [])]
     line += ["--deterministic"] if options.deterministic else []
+    line += ["--compile"] if options.compile else []
     return " ".join(filter(None, (_command(options, resumes="-r" in words), shlex.join(line))))
 
 

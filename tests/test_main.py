@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLAGS = """
     -h --help -c --config -gd --generate_data -e --evaluate -r --resume -xf --extract -l --list --raw -j --jobs --force
-    --strict --padded --from-padded -pp --pretrained_path --init-head --out --clips -s --seed --set -db --debug --store
-    -w --work_dir -g --gpus --compile --precision --deterministic -np --no_progress_bar -ex -v -i
+    --strict --shard --merge --padded --from-padded -pp --pretrained_path --init-head --out --clips -s --seed --set -db --debug --store
+    -w --work_dir -g --gpus --compile --precision --deterministic -np --no_progress_bar --plain -ex -v -i
 """
 
 
