@@ -231,7 +231,10 @@ class Pipeline:
         each, t = index.repeat_interleave(t.shape[1]), t.flatten(0, 1)  # (NS,), (NS, L)
         now, lengths = clips.joints(each, t)
         later = _next_frames(t, clips.frames[each]) if self.looks_ahead else None
-        halves = [now] if later is None else [now, clips.joints(each, later)[0]]
+        halves = [now]
+        if later is not None:
+            following, reach = clips.joints(each, later)
+            halves, lengths = [now, following], torch.maximum(lengths, reach)  # a motion begins before who moves is there
         if generator is not None:
             halves = self._augmented(halves, generator, count, share)
         halves = self.normalise(halves)

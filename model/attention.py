@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model.layers import Layer, pointwise_conv, reduced
+from model.layers import FrameMean, JointMean, Layer, pointwise_conv, reduced
 
 CHANNEL_REDUCTION = 4  # of the channel attention, whatever the config's reduct_ratio
 FRAME_WINDOW = 9  # frames that the frame attention looks at
@@ -43,10 +43,11 @@ class JointFrameAttention(Attention):
         )
         self.conv_t = pointwise_conv(inner, channels, bias=True)
         self.conv_v = pointwise_conv(inner, channels, bias=True)
+        self.over_frames, self.over_joints = FrameMean(), JointMean()
 
     def forward(self, x: Tensor) -> Tensor:
-        frames = x.mean(3, keepdim=True)  # (N, C, T, 1)
-        joints = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, V, 1)
+        frames = self.over_joints(x)  # (N, C, T, 1)
+        joints = self.over_frames(x).transpose(2, 3)  # (N, C, V, 1)
         inner = self.fcn(torch.cat([frames, joints], dim=2))  # (N, C/r, T + V, 1)
         frames, joints = inner.split([x.shape[2], x.shape[3]], dim=2)
         joints = joints.transpose(2, 3)  # (N, C/r, 1, V)

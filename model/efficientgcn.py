@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from model.attention import ATTENTIONS, Attention, AttentionLayer, AttentionOptions
 from model.graph_conv import SpatialGraphConv, SpatialGraphLayer
-from model.layers import ACTIVATIONS, Layer
+from model.layers import ACTIVATIONS, Reach, reach
 from model.temporal import TEMPORAL_LAYERS, TemporalConv, TemporalLayer, TemporalOptions
 
 
@@ -121,12 +121,12 @@ class EfficientGCN(nn.Module):
     @property
     def temporal_radius(self) -> int:
         """Input frames to either side that a frame of the features sees, means over all frames aside."""
-        radius, stride = 0, 1
-        for layer in [*self.input_branches[0].children(), *self.main_stream]:
-            if isinstance(layer, Layer):
-                radius += layer.radius * stride
-                stride *= layer.stride
-        return radius
+        return self._reach().radius
+
+    @property
+    def temporal_stride(self) -> int:
+        """Input frames from one frame of the features to the next."""
+        return self._reach().stride
 
     @property
     def classifier_weight(self) -> Tensor:
@@ -153,6 +153,9 @@ class EfficientGCN(nn.Module):
     def pool(self, features: Tensor) -> Tensor:
         """Return the mean (N, C') of `features` (N, C', T/4, V, M) over frames, joints and persons."""
         return self.classifier.gap(features).flatten(1)
+
+    def _reach(self) -> Reach:
+        return reach([*self.input_branches[0].children(), *self.main_stream])
 
     def _check(self, streams: Tensor) -> None:
         """Require as many streams, channels and joints as the network was built for."""

@@ -1,5 +1,8 @@
 """Pieces that several layers use: activations by name, convolutions with their normalisation, residuals."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -15,6 +18,37 @@ class Layer(nn.Module):
 
     stride = 1  # s, in frames of its input
     radius = 0  # frames of its input that one frame of its output sees to either side
+
+
+class Reach(NamedTuple):
+    """How layers look along time, in frames of the input of the first."""
+
+    radius: int  # frames that one frame of the output sees to either side, means over all frames aside
+    stride: int  # frames between two frames of the output
+
+
+def reach(layers: Iterable[nn.Module]) -> Reach:
+    """Return the reach of layers that follow one another; modules that are no `Layer` look at one frame."""
+    radius, stride = 0, 1
+    for layer in layers:
+        if isinstance(layer, Layer):
+            radius += layer.radius * stride
+            stride *= layer.stride
+    return Reach(radius, stride)
+
+
+class FrameMean(nn.Module):
+    """The mean over the frames: (N, C, T, V) -> (N, C, 1, V). A module, so that frames can be left out and weighted."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2, keepdim=True)
+
+
+class JointMean(nn.Module):
+    """The mean over the joints: (N, C, T, V) -> (N, C, T, 1). A module, so that memory of another order can be used."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(3, keepdim=True)
 
 
 class Zero(nn.Module):

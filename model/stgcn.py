@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from model.initial import draw_initial
-from model.layers import Zero, pointwise_conv
+from model.layers import Zero, pointwise_conv, reach
 from model.recognizer import InputShape, PysklRecognizer
 from model.stages import Block, Stage, graph_residual, plan_stages
 from model.temporal_units import TEMPORAL_UNITS
@@ -96,11 +96,12 @@ class STGCN(PysklRecognizer):
     @property
     def temporal_radius(self) -> int:
         """Input frames to either side that a frame of the features sees."""
-        radius, stride = 0, 1
-        for block in self.parts.blocks:
-            radius += block.radius * stride
-            stride *= block.stride
-        return radius
+        return reach(self.parts.blocks).radius
+
+    @property
+    def temporal_stride(self) -> int:
+        """Input frames from one frame of the features to the next."""
+        return reach(self.parts.blocks).stride
 
 
 class GraphUnit(nn.Module):

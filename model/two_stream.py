@@ -37,6 +37,11 @@ class TwoStreamSTGCN(nn.Module):
         return self.motion_stream.temporal_radius + 1
 
     @property
+    def temporal_stride(self) -> int:
+        """Input frames from one frame of the features to the next."""
+        return self.motion_stream.temporal_stride
+
+    @property
     def classifier_weight(self) -> Tensor:
         """The (K, 2C') weights of the two classifiers, side by side."""
         return torch.cat([self.origin_stream.classifier_weight, self.motion_stream.classifier_weight], dim=1)

@@ -803,3 +803,25 @@ def test_forms_without_a_number_go_the_whole_way(tmp_path, generate, number, wri
         assert batch.labels.tolist() == [0, 1, 2, 3]
         assert batch.streams.shape == (4, 1, 3, 100, joints, 2)
         assert batch.streams.isfinite().all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["j", "b", "jm", "bm"])
+def test_behind_its_length_a_stream_of_a_person_is_zero(name, seed):
+    """Fast evaluation leaves that out; a motion is there one frame before who moves is."""
+    joints = np.random.default_rng(seed).normal(size=(2, 24, 25, 3)).astype(np.float32)
+    joints[1, np.arange(24) != 11 + seed] = 0  # is there for one frame, perhaps just behind one that is seen
+    packed = pack(joints, ())
+    part = SimpleNamespace(
+        coordinates=packed.rows,
+        spans=packed.spans[None],
+        frames=np.array([packed.frames]),
+        labels=np.zeros(1, np.int64),
+        names=np.array(["late"]),
+    )
+    clips = Clips(FrameTable([part], CPU), [part], [np.arange(1)], 2)
+    (batch,) = Loader(clips, channels(name, Uniform(5), looks_ahead="m" in name, clips=10), 1)
+    for stream, lengths in zip(batch.streams, batch.lengths.tolist()):
+        for person, length in enumerate(lengths):
+            assert not stream[..., length:, :, person].any()
+    assert (batch.lengths[:, 1] < 5).any()
