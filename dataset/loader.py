@@ -234,7 +234,8 @@ class Pipeline:
         halves = [now]
         if later is not None:
             following, reach = clips.joints(each, later)
-            halves, lengths = [now, following], torch.maximum(lengths, reach)  # a motion begins before who moves is there
+            halves.append(following)
+            lengths = torch.maximum(lengths, reach)  # a motion begins before who moves is there
         if generator is not None:
             halves = self._augmented(halves, generator, count, share)
         halves = self.normalise(halves)
