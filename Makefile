@@ -1,6 +1,7 @@
 # make demo    set up, make a small raw data set, run experiment 0001 on it from raw files to a proven result
 # make test    set up, pass the tests
 # make check   test, plus lint, format and types
+# make bench   time the project beside the originals' way of doing it; docs/performance.md
 # PYTHON=python3.12 make demo    with another interpreter (3.11 or newer)
 
 PYTHON ?= python3
@@ -9,7 +10,8 @@ INSTALLED := .venv/installed
 
 DEMO_RAW := data/raw_skeleton/demo
 
-.PHONY: demo test check setup
+.PHONY: demo test check bench setup
+BENCHES := generation loading evaluation latency training
 .DELETE_ON_ERROR:
 
 setup: $(INSTALLED)
@@ -36,3 +38,6 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
+
+bench: $(INSTALLED)
+	for each in $(BENCHES); do $(BIN)/python -m benchmarks.$$each; done
