@@ -421,6 +421,15 @@ def test_the_readmes_figures_of_other_code_are_the_configurations():
     assert shown == {n for n in config.numbers() if "1000" < n < "1100" or "4000" < n < "4010"}
 
 
+def test_the_ratios_of_the_performance_page_are_those_of_the_results():
+    (results,) = (ROOT / "benchmarks/results").glob("*.json")
+    kept = [row for script in json.loads(results.read_text()).values() for row in script.values()]
+    tables = (cells for header, cells in rows(TEXTS["performance.md"]) if header[3:] == ["ratio", "must", "goal"])
+    shown = {cells[0]: re.match(r"[\d.]+x", cells[3]) for cells in tables}
+    ratios = [found[0] for stage, found in shown.items() if found and "memory" not in stage]
+    assert sorted(ratios) == sorted(f"{row['ratio']:.1f}x" for row in kept)
+
+
 def test_the_readmes_fused_figures_are_the_configurations():
     found, expected = {}, {}
     for header, cells in rows(TEXTS["README.md"]):
