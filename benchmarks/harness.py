@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,31 @@ Timed = Callable[[], Arrays | None]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a row must reach.
+
+    Attributes:
+        must: ratio.
+        goal: ratio that we are out for.
+        allowed: the largest difference of the results; 0: to the bit; None: results are not compared.
+        memory: the part of the reference's peak that the project's may have.
+        rate: work per second that the project must reach, whatever the reference does.
+    """
+
+    must: float | None = None
+    goal: float | None = None
+    allowed: float | None = None
+    memory: float | None = None
+    rate: float | None = None
+
+    def words(self, unit: str) -> tuple[str, str]:
+        """Return what must be and what is the goal, for a table."""
+        musts = {"{:g}x": self.must, "{:g} " + unit: self.rate, "{:g}x memory": self.memory}
+        must = ", ".join(words.format(limit) for words, limit in musts.items() if limit)
+        return must, f"{self.goal:g}x" if self.goal else ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One comparison. `reference` and `project` are work per second, peaks are MB above the imports."""
 
@@ -55,10 +80,8 @@ class Row:
     reference: float
     project: float
     ratio: float
-    must: float | None = None
-    goal: float | None = None
+    limits: Limits
     difference: float | None = None  # largest, absolute; 0: equal to the bit
-    allowed: float | None = None
     peaks: tuple[float, float] | None = None  # reference, project
     spread: tuple[float, float] = (0.0, 0.0)  # smallest and largest ratio of a round
     note: str = ""
@@ -66,17 +89,19 @@ class Row:
     @property
     def good(self) -> bool:
         """Whether the row meets what it must."""
-        fast = self.must is None or self.ratio >= self.must
-        return fast and (self.allowed is None or (self.difference is not None and self.difference <= self.allowed))
+        limits = self.limits
+        fast = self.ratio >= (limits.must or 0) and self.project >= (limits.rate or 0)
+        small = limits.memory is None or (self.peaks is not None and self.peaks[1] <= limits.memory * self.peaks[0])
+        equal = limits.allowed is None or (self.difference is not None and self.difference <= limits.allowed)
+        return fast and small and equal
 
     def cells(self) -> tuple[str, ...]:
         """Return the row of a table."""
         peaks = ("", "") if self.peaks is None else tuple(f"{peak:.0f}" for peak in self.peaks)
-        limits = ["" if limit is None else f"{limit:g}x" for limit in (self.must, self.goal)]
         difference = "" if self.difference is None else "0" if self.difference == 0 else f"{self.difference:.1e}"
         mark = "" if self.good else " (missed)"
         figures = (f"{self.reference:.3g}", f"{self.project:.3g}", self.unit, f"{self.ratio:.1f}x{mark}")
-        return (self.stage, *figures, *limits, difference, *peaks)
+        return (self.stage, *figures, *self.limits.words(self.unit), difference, *peaks)
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,8 @@ class Contest:
         arguments: of both functions; JSON-ready.
         threads: of each side.
         rounds: runs of each side.
-        allowed: the largest difference of the results; 0: to the bit; None: results are not compared.
+        limits: what the row must reach.
+        note: of what the row says nothing else of.
     """
 
     stage: str
@@ -103,9 +129,7 @@ class Contest:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     rounds: int = ROUNDS
-    allowed: float | None = None
-    must: float | None = None
-    goal: float | None = None
+    limits: Limits = Limits()
     note: str = ""
 
     def run(self) -> Row:
@@ -113,16 +137,17 @@ class Contest:
         with ExitStack() as stack:
             sides = [stack.enter_context(_Side(name, self)) for name in (self.reference, self.project)]
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            compared = self.limits.allowed is not None
             for side in sides:
-                side.take_turn(folder / f"{side.name.partition(':')[0]}.npz" if self.allowed is not None else None)
+                side.take_turn(folder / f"{side.name.partition(':')[0]}.npz" if compared else None)
             times = [[side.take_turn() for side in sides] for _ in range(self.rounds)]
             peaks = (sides[0].peak, sides[1].peak)
-            difference = None if self.allowed is None else largest_difference(*(side.result for side in sides))
+            difference = largest_difference(*(side.result for side in sides)) if compared else None
         ratios = [theirs / ours for theirs, ours in times]
         reference, project = (self.work / statistics.median(column) for column in zip(*times, strict=True))
         return Row(
-            self.stage, self.unit, reference, project, statistics.median(ratios), self.must, self.goal, difference,
-            self.allowed, peaks, (min(ratios), max(ratios)), self.note,
+            self.stage, self.unit, reference, project, statistics.median(ratios), self.limits, difference, peaks,
+            (min(ratios), max(ratios)), self.note,
         )  # fmt: skip
 
 
@@ -187,7 +212,10 @@ def _serve(name: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _peak_mb() -> float:
-    """Return the most memory that this process ever had, in MB (Linux; 0 elsewhere)."""
+    """Return the most memory that this process ever had, in MB: of a GPU that it uses, else on Linux; else 0."""
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        return float(torch.cuda.max_memory_allocated() / 1e6)
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM")), 0.0)
@@ -214,7 +242,7 @@ def main(script: str, contests: Sequence[Contest]) -> int:
     chosen = [each for each in contests if not options.words or any(word in each.stage for word in options.words)]
     rows = []
     for contest in chosen:
-        rows.append(Contest(**{**vars(contest), "rounds": options.rounds}).run())
+        rows.append(replace(contest, rounds=options.rounds).run())
         print(table([COLUMNS, rows[-1].cells()]), flush=True)
     keep(script, rows)
     return 0 if all(row.good for row in rows) else 1
@@ -226,7 +254,7 @@ def keep(script: str, rows: Sequence[Row]) -> Path:
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     held.setdefault(script, {}).update({row.stage: asdict(row) for row in rows})
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
     return path
 
 

@@ -23,14 +23,16 @@ from initializer.network import build_model, build_optimizer, build_recipe, comp
 from initializer.weights import import_weights, log_import, refuse_other_layout, stated_classes
 from loss import Loss, cross_entropy
 from model.sync_batchnorm import synchronise
-from processor import LOOK_EVERY, TEST, Batches, Run, TrainingRun, restore
 from utils import checkpoint, environment, logs
 from utils.checkpoint_import import read_own
 from utils.cost import Cost, measure
 from utils.distributed import AgreedStop
 from utils.errors import UserError
 from utils.interrupt import StopRequest
+from utils.run import FINAL, Batches, Run, TrainingRun
+from utils.run_epoch import LOOK_EVERY
 from utils.run_folder import EVALUATION, RunFolder
+from utils.run_state import restore
 
 __all__ = ["Machine", "prepare_evaluation", "prepare_resume", "prepare_training"]
 
@@ -194,7 +196,7 @@ class _Stage:
         folder.describe(config.to_yaml(), {**found, "parts": data.checksums, "layout": data.layout.facts()})
         log = logs.start(folder.log) if ranks.first else no_log()
         self._introduce(log, folder, found)
-        stop = AgreedStop(ranks, 1 if data.device.type == "cpu" else LOOK_EVERY) if ranks.size > 1 else StopRequest()
+        stop = AgreedStop(ranks, LOOK_EVERY[data.device.type]) if ranks.size > 1 else StopRequest()
         return {
             "model": self.model,
             "loss": cross_entropy,  # plain, whatever is trained with: evaluations compare
@@ -267,5 +269,5 @@ def _make_batches(config: Config, data: Data, machine: Machine, *, trains: bool)
         for split in data.splits
     }
     if trains and clips > 1:
-        batches[TEST] = make_loader(config, data, "eval", trains=False, clips=clips, ranks=ranks)
+        batches[FINAL] = make_loader(config, data, "eval", trains=False, clips=clips, ranks=ranks)
     return batches

@@ -193,7 +193,7 @@ def make_loader(
 
     `clips` is the number of test clips of each clip.
     """
-    pipeline = _pipeline(config, data, trains=trains, clips=clips)
+    pipeline = make_pipeline(config, data, trains=trains, clips=clips)
     chosen, train = data.splits[split], config.train
     if not trains:
         return Loader(chosen, pipeline, config.test.batch_size, ranks)
@@ -220,7 +220,8 @@ def count_classes(data: Data) -> Tensor:
     return torch.bincount(data.splits["train"].labels, minlength=len(data.benchmark.classes))
 
 
-def _pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeline:
+def make_pipeline(config: Config, data: Data, *, trains: bool, clips: int) -> Pipeline:
+    """Return what happens to the clips of `data` on their way into a batch; `clips` as in `make_loader`."""
     seen, sampling = config.input, config.input.sampling
     streams = partial(
         build_streams,

@@ -13,8 +13,8 @@ from dataset.layouts import load_layout, require
 from dataset.streams import stream_channels
 from model import MODELS
 from model.compact import Plain, compact
-from processor import Recipe, Scorer
 from scheduler import SCHEDULES, Plan, is_evaluation_epoch
+from utils.run import Recipe, Scorer
 
 FRAMES_AT_ONCE = {"cpu": 192, "cuda": 4096}  # see `compact`; with few a GPU is idle
 

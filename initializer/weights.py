@@ -51,7 +51,7 @@ def import_weights(
     imported = read_checkpoint(path)
     state, expected = dict(imported.state), model.state_dict()
     if imported.form == "gesta" and not trains:
-        _refuse_other_experiment(path, imported.raw, config)
+        refuse_other_experiment(path, imported.raw, config)
         _refuse_other_classes(path, imported.raw["classes"], classes)
         refuse_other_layout(path, imported.raw, load_layout(config.data.layout))
     matched = _match(imported, expected, config) if trains else None
@@ -130,7 +130,7 @@ def refuse_other_layout(path: Path, content: dict[str, Any], layout: Layout) -> 
         raise UserError(f"{path}: trained before {layout.file} got other {', '.join(changed)}; put it back ({was})")
 
 
-def _refuse_other_experiment(path: Path, content: dict[str, Any], config: Config) -> None:
+def refuse_other_experiment(path: Path, content: dict[str, Any], config: Config) -> None:
     """Refuse to score weights of ours as another experiment than they were trained in: they would load and be wrong."""
     theirs, ours = content["config"], json.loads(config.model_dump_json())
     places = [("data", key) for key in ("benchmark", "layout", "variant")]

@@ -11,7 +11,9 @@ import config
 import initializer
 import main
 import processor
+from arguments import build_parser
 from initializer.network import build_optimizer
+from utils.run_state import state_of
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def machine(small_store, tmp_path):
 
 def test_every_precision_of_the_command_line_is_one_of_the_configuration():
     for name, value in main.PRECISIONS.items():
-        options = main.build_parser().parse_args(["-c", "2001", "--precision", name])
+        options = build_parser().parse_args(["-c", "2001", "--precision", name])
         assert config.load("2001", [f"train.precision={main.PRECISIONS[options.precision]}"]).train.precision == value
 
 
@@ -86,5 +88,5 @@ def test_a_compiled_network_trains_alike(machine, small, monkeypatch):
         run.model.train()
         assert (run.network is run.model) is not compiles
         losses.append(torch.stack([processor.train_step(run, batch)[0] for batch in run.train_batches]))
-        assert list(run.model.state_dict()) == list(processor._content(run)["model"])
+        assert list(run.model.state_dict()) == list(state_of(run)["model"])
     torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-4)

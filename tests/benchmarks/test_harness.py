@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from benchmarks import harness
-from benchmarks.harness import Contest, Row, largest_difference
+from benchmarks.harness import Contest, Limits, Row, largest_difference
 
 SIDES = "tests.benchmarks.sides"
 
 
-def contest(project="fast", **changes):
+def contest(project="fast", arguments=None, **limits):
+    """Return three rounds of naps; `limits` beside that the results are equal."""
     plan = {"stage": "waiting", "reference": f"{SIDES}:slow", "project": f"{SIDES}:{project}", "work": 6.0}
-    return Contest(**{**plan, "unit": "naps/s", "rounds": 3, "allowed": 0.0, **changes})
+    wanted = Limits(**{"allowed": 0.0, **limits})
+    return Contest(**plan, unit="naps/s", rounds=3, arguments=arguments or {}, limits=wanted)
 
 
 def test_sides_take_turns_and_the_ratio_is_theirs_over_ours():
@@ -47,9 +49,26 @@ def test_differences_are_absolute_and_nan_equals_nan():
 
 def test_rows_are_kept_per_machine_and_replaced_by_stage(tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "RESULTS", tmp_path)
-    rows = [Row("parse", "files/s", 1.0, 2.0, 2.0), Row("write", "files/s", 1.0, 3.0, 3.0)]
+    rows = [Row("parse", "files/s", 1.0, 2.0, 2.0, Limits()), Row("write", "files/s", 1.0, 3.0, 3.0, Limits())]
     harness.keep("generation", rows)
-    path = harness.keep("generation", [Row("parse", "files/s", 1.0, 9.0, 9.0, must=10.0)])
+    path = harness.keep("generation", [Row("parse", "files/s", 1.0, 9.0, 9.0, Limits(10.0))])
     held = json.loads(path.read_text())["generation"]
     assert {stage: row["ratio"] for stage, row in held.items()} == {"parse": 9.0, "write": 3.0}
     assert path.stem == harness.machine()
+
+
+@pytest.mark.parametrize(
+    ("limits", "good", "words"),
+    [
+        (Limits(2, 4), True, ("2x", "4x")),
+        (Limits(2.5), False, ("2.5x", "")),
+        (Limits(memory=0.7), True, ("0.7x memory", "")),
+        (Limits(2, memory=0.4), False, ("2x, 0.4x memory", "")),
+        (Limits(rate=1660), False, ("1660 clips/s", "")),
+        (Limits(allowed=1e-5), False, ("", "")),
+    ],
+)
+def test_a_row_must_be_fast_small_and_equal(limits, good, words):
+    row = Row("train", "clips/s", 1.0, 2.0, 2.0, limits, difference=1e-4, peaks=(1000.0, 600.0))
+    assert row.good == good and limits.words("clips/s") == words
+    assert (" (missed)" in " ".join(row.cells())) != good

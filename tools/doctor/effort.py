@@ -3,8 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +17,11 @@ from initializer import Machine
 from initializer.data import build_loss, make_loader, open_data
 from initializer.machine import pick_device
 from initializer.network import build_model, build_optimizer, build_recipe
-from loss import Loss
-from processor import Progress, TrainingRun, train_step
+from processor import train_step
 from tools.doctor.findings import Finding, gigabytes
 from utils.errors import UserError
 from utils.logs import duration
+from utils.run import Learner
 
 STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}  # numbers that the optimizer keeps of each parameter
 CLIPS = 2  # of the batch that is measured to know the memory of any batch
@@ -100,9 +98,11 @@ def check_time(config: Config, machine: Machine) -> Finding:
         return Finding("error", "time", str(error), "the message says what to change; a run would stop here, too")
     assert isinstance(batches, TrainLoader)
     torch.manual_seed(config.train.seed)
-    run = _step_only(config, build_model(config, len(data.benchmark.classes)).to(data.device), loss, len(batches))
+    model = build_model(config, len(data.benchmark.classes)).to(data.device)
+    optimizer, recipe = build_optimizer(config.train.optimizer, model), build_recipe(config, len(batches))
+    learner = Learner(model=model, network=model.train(), train_loss=loss, recipe=recipe, optimizer=optimizer)
     try:
-        seconds, finite = _time_steps(run, batches)
+        seconds, finite = _time_steps(learner, batches)
     except torch.OutOfMemoryError:
         remedy = f"--set train.accumulate={2 * config.train.accumulate}"
         return Finding("error", "time", "a training step does not fit into the device's memory", remedy)
@@ -119,29 +119,13 @@ def check_time(config: Config, machine: Machine) -> Finding:
     return Finding("warning" if long else "ok", "time", what, remedy, figures)
 
 
-def _step_only(config: Config, model: nn.Module, loss: Loss, steps: int) -> TrainingRun:
-    """Return as much of a run as a training step needs: no folder, no log."""
-    surroundings = {
-        "model": model.train(),
-        "network": model,
-        "pieces": lambda batch: batch.pieces(config.train.accumulate),
-        "recipe": build_recipe(config, steps),
-        "optimizer": build_optimizer(config.train.optimizer, model),
-        "progress": Progress(),
-        "train_loss": loss,
-        "averaged": None,
-        "device": next(model.parameters()).device,
-    }
-    return cast(TrainingRun, SimpleNamespace(**surroundings))
-
-
-def _time_steps(run: TrainingRun, batches: TrainLoader) -> tuple[float, bool]:
+def _time_steps(learner: Learner, batches: TrainLoader) -> tuple[float, bool]:
     """Return the seconds of the fastest step, and whether all losses are finite."""
     times: list[float] = []
     finite, steps = True, iter(batches)
     while len(times) < min(STEPS, len(batches)) and sum(times) < ENOUGH_S:
         start = time.perf_counter()
-        losses, _ = train_step(run, next(steps))
+        losses, _ = train_step(learner, next(steps))
         finite &= bool(losses.isfinite().all())  # waits for the device
         times.append(time.perf_counter() - start)
     return min(times), finite

@@ -1,0 +1,48 @@
+"""Write this machine's results into the table of README.md.
+
+python -m benchmarks.readme
+"""
+
+import json
+from typing import Any
+
+from benchmarks.harness import RESULTS, ROOT, Limits, machine
+
+BEGIN, END = "<!-- written by make bench -->\n", "<!-- end -->"
+HEADER = ("stage", "reference", "Gesta", "ratio", "must", "goal", "memory")
+
+
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Return results as lines of Markdown; memory is what either side took above its imports."""
+    rows = [HEADER, ("---", *["---:"] * (len(HEADER) - 1))]
+    rows += [_cells(stage, row) for script in results.values() for stage, row in script.items()]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _cells(stage: str, row: dict[str, Any]) -> tuple[str, ...]:
+    unit = row["unit"]
+    speeds = [f"{_figure(row[side])} {unit}" for side in ("reference", "project")]
+    theirs, ours = row["peaks"] or (0, 0)
+    memory = f"{_gigabytes(theirs)} → {_gigabytes(ours)} GB" if theirs else ""
+    return stage, *speeds, f"{row['ratio']:.1f}x", *Limits(**row["limits"]).words(unit), memory
+
+
+def _figure(value: float) -> str:
+    """Return a number with three digits that count, and thin groups: 1 820, 33.8, 0.723."""
+    return f"{float(f'{value:.3g}'):,}".removesuffix(".0").replace(",", " ")
+
+
+def _gigabytes(megabytes: float) -> str:
+    return f"{megabytes / 1e3:.2g}"
+
+
+def renewed(text: str, lines: str) -> str:
+    """Return a document's text with `lines` between the marks."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}{lines}{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    found = json.loads((RESULTS / f"{machine()}.json").read_text(encoding="utf-8"))
+    readme = ROOT / "README.md"
+    readme.write_text(renewed(readme.read_text(encoding="utf-8"), table(found)), encoding="utf-8")
