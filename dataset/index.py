@@ -26,9 +26,10 @@ class Spans:
         self._numbers = array("q")  # the spans of all persons of all clips, one after another
         self._persons, self._frames = array("q"), array("q")  # of each clip
 
-    def add(self, spans: np.ndarray, start: int, frames: int) -> None:
+    def add(self, spans: Sequence[Sequence[int]], start: int, frames: int) -> None:
         """Append a clip's spans (M, 4), whose rows begin at row `start`; M may differ from clip to clip."""
-        self._numbers.extend((spans + np.array([start, 0, 0, 0])).ravel().tolist())
+        for row, *rest in spans:
+            self._numbers.extend((row + start, *rest))
         self._persons.append(len(spans))
         self._frames.append(frames)
 
@@ -82,7 +83,7 @@ class Index:
         for key, value in clip["columns"].items():
             self.columns.setdefault(key, []).append(value)
         for name, place in clip["places"].items():
-            self.spans[name].add(np.array(place["spans"], np.int64).reshape(-1, 4), place["start"], place["frames"])
+            self.spans[name].add(place["spans"], place["start"], place["frames"])
 
     def write(self, folder: Path, plan: dict[str, Any], variants: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Write all columns, the variants' indices and, last, the manifest."""

@@ -38,6 +38,8 @@ def _cover(person: np.ndarray, period: int) -> tuple[int, int, bool]:
     bits = np.ascontiguousarray(person).reshape(len(person), -1)
     bits = bits.view(f"u{bits.itemsize}")  # a negative zero is not empty
     loops = 0 < period < len(bits) and np.array_equal(bits[period:], bits[:-period])
+    if not loops and len(bits) and bits[0].any() and bits[-1].any():
+        return 0, len(bits), False  # as nearly all are: the frames in between need not be looked at
     live = np.flatnonzero(bits[: period if loops else None].any(axis=1))
     if not len(live):
         return 0, 0, False  # absent, whatever its period

@@ -231,7 +231,7 @@ def add_variant(path: Path, name: str, clips: Iterable[Packed], options: dict[st
         try:
             rows.restore(EMPTY)
             for clip in clips:
-                spans.add(clip.spans, rows.position["count"], clip.frames)
+                spans.add(clip.spans.tolist(), rows.position["count"], clip.frames)
                 rows.append(clip.rows)
             rows.complete()
         finally:

@@ -5,9 +5,10 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import connection, get_context, parent_process
 
 from dataset.writer import ReadSource
@@ -17,6 +18,7 @@ from utils.recording import Reader, Source
 
 CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
 CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
+MOST_PENDING = 4  # chunks a worker: read, being read, and waiting for one before them
 WRITING_SHARE = 0.05  # of the time that may go into writing, which ends with waiting for the disk, while ...
 GATHERED_BYTES = 1 << 24  # ... no more than this is held back
 
@@ -54,21 +56,40 @@ def _read_chunks(
         yield from (_read_chunk(reader, chunk, variants) for chunk in chunks)
         return
     context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_live_and_die_with_parent) as pool:
-        pending: deque[Future[list[ReadSource]]] = deque()
+    with ProcessPoolExecutor(jobs - 1, mp_context=context, initializer=_live_and_die_with_parent) as pool:
         try:
-            for chunk in chunks:
-                pending.append(pool.submit(_read_chunk, reader, chunk, variants))
-                if len(pending) > 2 * jobs:  # bounds what is in memory
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from _share(pool, jobs - 1, chunks, partial(_read_chunk, reader, variants=variants))
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker process died (out of memory?); the same command goes on where it stopped"
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _share(
+    pool: Executor, workers: int, chunks: Iterable[list[Source]], read: Callable[[list[Source]], list[ReadSource]]
+) -> Iterator[list[ReadSource]]:
+    """Yield what is read of chunks, in order: by workers, and by this process while they have enough to do.
+
+    One of so many jobs is this process itself: nothing has to be started for it, and half of two jobs' results need
+    not go from one process to another. It goes on alone until the workers have read the first chunk, too: what they
+    import for it takes as long as a hundred chunks, and no chunk waits for that.
+    """
+    starting = list[Future[list[ReadSource]]]()
+    pending: deque[Future[list[ReadSource]]] = deque()
+    for chunk in chunks:
+        starting = starting or [pool.submit(read, chunk) for _ in range(workers)]
+        is_free = sum(not future.done() for future in pending) < 2 * workers
+        if is_free and all(future.done() for future in starting):
+            pending.append(pool.submit(read, chunk))
+        else:
+            pending.append(Future())
+            pending[-1].set_result(read(chunk))
+        while pending and (pending[0].done() or len(pending) > MOST_PENDING * workers):  # bounds what is in memory
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def chunks_of(sources: Iterable[Source]) -> Iterator[list[Source]]:

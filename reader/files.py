@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.recording import Scan, Source, refuse_twins
+from utils.recording import Bare, Scan, Source, refuse_twins
 
 NO_ACTION = "of an action that the data set does not have"
 DANGLING = "a link to a file that is not there"
@@ -42,6 +42,11 @@ def list_clips(roots: Sequence[Path], part: str, form: str, reason: Callable[[Pa
         raise UserError(f"{places}: no clips of part {part} ({left_out}); give the folder of {form} as --raw FOLDER")
     refuse_twins(sources)
     return Scan(sources, skipped)
+
+
+def one_clip(path: Path) -> Scan:
+    """List a file that is one clip, whatever it is called."""
+    return Scan([Bare(path.stem, path, path.stat().st_size)])
 
 
 def by_name(form: str, name: re.Pattern[str], has: Callable[[str], bool]) -> Callable[[Path], str | None]:

@@ -6,6 +6,7 @@ Source: Shahroudy et al. 2016 (NTU RGB+D), Liu et al. 2019 (120); reading and se
 """
 
 import gc
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from reader.files import NO_ACTION, list_clips
-from utils.recording import ReadError, Recording, Scan, Source
+from reader.files import NO_ACTION, list_clips, one_clip
+from reader.ntu_form import NUM_JOINTS, PADDING, SLOTS
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source
 from utils.sums import add_coordinates
 
-NUM_JOINTS = 25
 PERSONS = 2
 LARGEST = float(np.finfo(np.float32).max)
 MOST_DIGITS = 9  # of a count: more is no count
 SMALL = 1 << 15  # bytes: of such files, a thousand are read line by line while numba is imported
-SLOTS = 4  # the original's buffer: with fewer bodies, empty slots take part in the choice of persons
+APART = 1e-6  # metres: its square is far from being rounded to 0
 NAME = re.compile(r"S(?P<setup>\d{3})C(?P<camera>\d{3})P(?P<subject>\d{3})R(?P<replication>\d{3})A(?P<action>\d{3})")
 MISSING_LIST = Path(__file__).with_name("ntu_missing.txt")
 MISSING = "on the list of clips with missing skeletons"
@@ -59,6 +60,10 @@ class NtuReader:
         missing = missing_names()
         return list_clips(roots, part, FORM, lambda path: _reason_to_skip(path, part, missing))
 
+    def list_file(self, path: Path) -> Scan:
+        """List the one clip of a file."""
+        return one_clip(path)
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (2, T, 25, 3) float32; T may be any number of frames."""
         joints = main_persons(parse(source.path))
@@ -70,6 +75,8 @@ class NtuReader:
 def label_and_columns(source: Source) -> tuple[int, dict[str, int | str]]:
     """Return the class index and the columns that a clip's name states."""
     match = NAME.fullmatch(source.name)
+    if match is None and isinstance(source, Bare):
+        return UNKNOWN, {"source": str(source.path)}
     if match is None:
         raise ReadError(source.path, None, f"'{source.name}' is not a name of the form SsssCcccPpppRrrrAaaa")
     numbers = {key: int(value) for key, value in match.groupdict().items()}
@@ -93,12 +100,25 @@ def main_persons(bodies: np.ndarray) -> np.ndarray:
 
     Of equal ones the later is first. At least four compete, as in the original, of whom the last may be empty.
     """
-    energies = [energy(body) for body in bodies] + [0.0] * (SLOTS - len(bodies))
     persons = np.zeros((PERSONS, *bodies.shape[1:]), bodies.dtype)
-    for person, m in zip(persons, np.argsort(energies, kind="stable")[::-1], strict=False):
+    for person, m in zip(persons, _by_energy(bodies), strict=False):
         if m < len(bodies):
             person[:] = bodies[m]
     return persons
+
+
+def _by_energy(bodies: np.ndarray) -> list[int]:
+    if len(bodies) == 1 and _surely_moves(bodies[0]):
+        return [0]  # most clips are of one person, whose energy need not be known
+    energies = [energy(body) for body in bodies] + [0.0] * (SLOTS - len(bodies))
+    order: list[int] = np.argsort(energies, kind="stable")[::-1].tolist()
+    return order
+
+
+def _surely_moves(body: np.ndarray) -> bool:
+    """Tell whether `energy` cannot be 0: in the first frame, which is not empty, two joints are apart in x."""
+    frame = body[0]
+    return bool(abs(frame[0, 0] - frame[1, 0]) > APART and add_coordinates(frame).sum() != 0)
 
 
 def energy(body: np.ndarray) -> float:
@@ -106,7 +126,8 @@ def energy(body: np.ndarray) -> float:
 
     Over the frames whose sum is not zero (the original's test for an empty frame); 0 if there are none.
     """
-    live = body[add_coordinates(body).sum(axis=-1) != 0]
+    is_live = add_coordinates(body).sum(axis=-1) != 0
+    live = body if is_live.all() else body[is_live]
     axes = np.ascontiguousarray(live.reshape(-1, 3).T)  # (3, T * V): what lies side by side is summed fast
     return sum(axes.std(axis=1)) if len(live) else 0.0
 
@@ -117,18 +138,27 @@ def parse(path: Path) -> np.ndarray:
     Bodies are told apart by order, not by ID, as in the original: where the order changes, tracks mix.
     A body that is absent in a frame is zero there. Raises `ReadError` with line and reason.
     """
+    text = _padded(path)
+    size = len(text) - len(PADDING)
+    read_bodies = compiled() if size > SMALL else None
+    bodies = read_bodies(text) if read_bodies else None
+    return parse_lines(path, bytes(text[:size])) if bodies is None else bodies
+
+
+def _padded(path: Path) -> bytearray:
+    """Return what a file holds, and `PADDING`, for which a copy is not made."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            text = bytearray(os.fstat(file.fileno()).st_size + len(PADDING))
+            text[file.readinto(text) :] = PADDING
     except OSError as error:
         raise ReadError(path, None, f"cannot be read ({error.strerror})") from error
-    read_bodies = compiled() if len(content) > SMALL else None
-    bodies = read_bodies(content) if read_bodies else None
-    return parse_lines(path, content) if bodies is None else bodies
+    return text
 
 
 @cache
-def compiled() -> Callable[[bytes], np.ndarray | None] | None:
-    """Return the compiled way to read a file's content, imported at first need; None where numba does not work."""
+def compiled() -> Callable[[bytes | bytearray], np.ndarray | None] | None:
+    """Return the compiled way to read a file's text, imported at first need; None where numba does not work."""
     try:
         from numba.core.errors import NumbaError
     except (ImportError, OSError):  # absent, for another numpy, or without its libraries

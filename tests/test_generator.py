@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import config
 import generator
@@ -214,6 +217,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path, many, comman
 OWN_READER = """
 import os, resource, sys, time
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 import numpy as np
 import generator
@@ -242,9 +246,13 @@ class Own:
         return Scan([Source(f"clip{n}", Path("x"), 1, n) for n in range(self.count)])
 
     def read(self, source):
-        if self.deadly and source.item == 40 and not os.path.exists(self.deadly):
+        if self.deadly and parent_process() and not os.path.exists(self.deadly):
             open(self.deadly, "w").close()
             os._exit(1)
+        while self.deadly and source.item == 20 and not os.path.exists(self.deadly):
+            time.sleep(0.01)  # in the main process, which goes on alone until then
+        if self.deadly and source.item >= 20:
+            time.sleep(0.02)
         joints = np.full((2, self.frames, 25, 3), source.item, np.float32)
         yield Recording(source.name, joints, 0, {"subject": 1})
 
@@ -296,6 +304,66 @@ def test_a_task_reads_few_sources_and_one_large_file_at_a_time():
     assert tasks([1] * 33) == [[1] * 16, [1] * 16, [1]]
     assert tasks([large, 1, 2, large - 2, 2 * large, 5]) == [[large], [1, 2], [large - 2], [2 * large], [5]]
     assert tasks([large * 9] * 17, file="of many clips") == [[large * 9] * 16, [large * 9]]
+
+
+class Lazy(Future):
+    """What a worker will have read of a chunk, at the latest when it is asked for."""
+
+    def __init__(self, chunk):
+        super().__init__()
+        self.chunk = chunk
+
+    def finish(self):
+        if not self.done():
+            self.set_result(self.chunk)
+
+    def result(self, timeout=None):
+        self.finish()
+        return super().result(timeout)
+
+
+@given(st.integers(1, 4), st.integers(0, 80), st.lists(st.integers(0, 9), min_size=1, max_size=5), st.randoms())
+def test_results_come_in_order_whoever_reads_them(workers, count, speeds, draw):
+    """`speeds`: how many chunks the workers read, in any order, while this process reads one."""
+    begun, own, taken, outstanding = [], [], [], []
+
+    def read(chunk):
+        own.append(chunk)
+        for future in draw.sample(begun, min(speeds[len(own) % len(speeds)], len(begun))):
+            future.finish()
+        return chunk
+
+    def submit(_, chunk):
+        begun.append(Lazy(chunk))
+        return begun[-1]
+
+    chunks = (taken.append([n]) or [n] for n in range(count))
+    results = []
+    for result in pool._share(SimpleNamespace(submit=submit), workers, chunks, read):
+        outstanding.append(len(taken) - len(results))
+        results.append(result)
+    assert results == [[n] for n in range(count)]
+    assert max(outstanding, default=0) <= pool.MOST_PENDING * workers + 1
+    assert [future.chunk for future in begun[:workers]] == results[:1] * min(workers, len(results) * workers)
+    assert sorted([*own, *(future.chunk for future in begun[workers:])]) == results
+
+
+def test_this_process_reads_nothing_where_the_workers_are_faster():
+    def submit(_, chunk):
+        future = Lazy(chunk)
+        future.finish()
+        return future
+
+    chunks = [[n] for n in range(50)]
+    assert list(pool._share(SimpleNamespace(submit=submit), 1, chunks, lambda chunk: pytest.fail())) == chunks
+
+
+def test_this_process_goes_on_alone_until_the_workers_are_ready():
+    own, started = [], Lazy([0])
+    chunks = pool._share(
+        SimpleNamespace(submit=lambda *_: started), 1, ([n] for n in range(50)), lambda c: own.append(c) or c
+    )
+    assert [next(chunks) for _ in range(20)] == own == [[n] for n in range(20)]
 
 
 def gathered(clock, monkeypatch, reading, writing, rows=1):

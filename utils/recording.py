@@ -29,6 +29,11 @@ class Source:
         return [self.name, self.size]
 
 
+@dataclass(frozen=True, slots=True)
+class Bare(Source):
+    """One to be classified, not learnt from: it may be called anything, and need not say what it shows."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """What a reader found for one part: sources in their final order, and what it left out with the reason.
@@ -102,6 +107,12 @@ class Reader(Protocol):
 
     def scan(self, roots: Sequence[Path], part: str) -> Scan:
         """List the sources of `part` below `roots`; raises `UserError` where there are none."""
+
+    def list_file(self, path: Path) -> Scan:
+        """List the clips of one file, or of a folder that is one clip, to classify them.
+
+        Neither names nor labels nor splits are asked for; what is stated nevertheless is kept.
+        """
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the recordings of one source; raises `ReadError`."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reader.ntu import MISSING, OTHER_PART, STRAY, NtuReader, energy, missing_names, parse
+from reader.ntu import MISSING, OTHER_PART, STRAY, NtuReader, energy, main_persons, missing_names, parse
 from utils.errors import UserError
 from utils.pickles import load_pickle
 from utils.recording import ReadError, Source
@@ -160,6 +160,43 @@ def test_energy_is_the_originals_to_the_bit(seed, frames, gaps):
     live = body[body.sum(-1).sum(-1) != 0]
     expected = live[:, :, 0].std() + live[:, :, 1].std() + live[:, :, 2].std() if len(live) else 0.0
     assert energy(body) == expected
+
+
+def nowhere_apart(body):
+    """Every joint is in the first one's place, in all frames."""
+    body[:] = body[0, 0]
+
+
+def in_one_plane(body):
+    """Nothing moves or extends in x."""
+    body[..., 0] = body[0, 0, 0]
+
+
+def summing_to_zero(body):
+    """The original takes all frames for empty ones."""
+    body[:] = 0
+    body[:, 0] = [5, -5, 0]
+
+
+def late(body):
+    """The first frame is empty."""
+    body[0] = 0
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 20),
+    st.lists(st.sampled_from([nowhere_apart, in_one_plane, summing_to_zero, late, np.copy]), min_size=1, max_size=5),
+)
+def test_who_is_chosen_of_odd_bodies_is_the_originals_choice(seed, frames, oddities):
+    """The original: its four slots or more, the two of most energy, absent ones among them."""
+    rng = np.random.default_rng(seed)
+    bodies = rng.normal(0, 1, (len(oddities), frames, 25, 3)).astype(np.float32)
+    for make_odd, body in zip(oddities, bodies, strict=True):
+        make_odd(body)
+    slots = np.concatenate([bodies, np.zeros((max(0, 4 - len(bodies)), frames, 25, 3), np.float32)])
+    order = np.argsort([energy(body) for body in slots], kind="stable")[::-1]
+    assert np.array_equal(main_persons(bodies), slots[order[:2]])
 
 
 def test_the_two_bodies_that_move_most_are_kept_in_order_of_energy(path, write_skeleton):

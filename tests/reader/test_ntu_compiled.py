@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import config
-from reader import ntu
+from reader import ntu, ntu_compiled
 from reader.ntu import parse_lines
-from reader.ntu_compiled import read_bodies
+from reader.ntu_form import PADDING
 from utils.recording import ReadError
 
 PATH = "S001C001P001R001A001.skeleton"
@@ -49,6 +49,11 @@ def file_of(numbers, blank=" ", newline="\n"):
             lines += [blank.join(["7", "0", "1", "1", "-0.2", "2"]), "25"]
             lines += [blank.join([*(tokens.pop() for _ in range(3)), "281.01", "193.2", "2"]) for _ in range(25)]
     return [line + newline for line in lines]
+
+
+def read_bodies(content):
+    """Return the bodies as the compiled code reads them, or None."""
+    return ntu_compiled.read_bodies(content + PADDING)
 
 
 def plain(content):
@@ -161,6 +166,19 @@ def test_the_length_of_a_line_is_no_matter(length):
     assert_equal(text(lines), given_up=False)
 
 
+def test_a_return_within_a_line_is_left_to_the_other_wherever_it_is():
+    content = text(file_of(USUAL, newline="\r\n"))
+    assert_equal(content, given_up=False)
+    for place in (*range(100), len(content) - 3):
+        if content[place] != ord("\r"):
+            assert_equal(content[:place] + b"\r" + content[place + 1 :], given_up=True)
+
+
+def test_a_text_without_its_padding_is_not_read():
+    with pytest.raises(AssertionError):
+        ntu_compiled.read_bodies(text(file_of(USUAL)))
+
+
 def test_a_fifth_body_is_left_to_the_other():
     frame = ["5\n", *file_of(USUAL)[2:29] * 5]
     assert_equal(text(["1\n", *frame]), given_up=True)
@@ -221,8 +239,8 @@ def test_what_is_compiled_is_found_again(tmp_path):
 
 def test_the_reader_uses_it_for_files_of_usual_size(tmp_path, monkeypatch):
     path, seen = tmp_path / PATH, []
-    monkeypatch.setattr(ntu, "compiled", lambda: lambda content: seen.append(len(content)))
+    monkeypatch.setattr(ntu, "compiled", lambda: lambda text: seen.append(bytes(text)))
     for times in (1, 20):
         path.write_bytes(text([f"{2 * times}\n", *file_of(USUAL)[1:] * times]))
         assert ntu.parse(path).shape == (2, 2 * times, 25, 3)
-    assert seen == [path.stat().st_size]
+    assert seen == [path.read_bytes() + PADDING]
