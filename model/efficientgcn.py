@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from model.attention import ATTENTIONS, Attention, AttentionLayer, AttentionOptions
 from model.graph_conv import SpatialGraphConv, SpatialGraphLayer
 from model.layers import ACTIVATIONS, Reach, reach
+from model.recompute import recomputing
 from model.temporal import TEMPORAL_LAYERS, TemporalConv, TemporalLayer, TemporalOptions
 
 
@@ -142,8 +143,9 @@ class EfficientGCN(nn.Module):
         self._check(streams)
         num_clips, num_persons = streams.shape[0], streams.shape[-1]
         rows = streams.permute(1, 0, 5, 2, 3, 4).flatten(1, 2)  # (I, NM, C, T, V), row n * M + m
-        branches = [branch(x) for branch, x in zip(self.input_branches, rows, strict=True)]
-        x = self.main_stream(torch.cat(branches, dim=1))  # (NM, C', T/4, V)
+        with recomputing(enabled=self.training and streams.device.type == "cpu"):
+            branches = [branch(x) for branch, x in zip(self.input_branches, rows, strict=True)]
+            x = self.main_stream(torch.cat(branches, dim=1))  # (NM, C', T/4, V)
         return x.unflatten(0, (num_clips, num_persons)).permute(0, 2, 3, 4, 1)
 
     def forward_head(self, features: Tensor) -> Tensor:

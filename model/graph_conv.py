@@ -54,8 +54,8 @@ def sum_then_mix(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tens
         bias: (HC',).
         adjacency: (H, V, V).
     """
-    num_hops, num_channels = len(adjacency), x.shape[1]
-    summed = (x.flatten(1, 2).unsqueeze(1) @ adjacency).unflatten(2, (num_channels, -1)).flatten(1, 2)  # (N, HC, T, V)
+    num_hops = len(adjacency)
+    summed = torch.cat([x @ hop for hop in adjacency], dim=1)  # (N, HC, T, V); one product would copy x for every hop
     mix = weight.unflatten(0, (num_hops, -1)).transpose(0, 1).flatten(1, 2)  # (C', HC, 1, 1)
     y = functional.conv2d(summed, mix)
     if bias is None:
@@ -90,11 +90,15 @@ class _MixThenSum(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, adjacency = ctx.saved_tensors
         *needs, needs_adjacency = ctx.needs_input_grad
-        gradient = gradient.flatten(1, 2).unsqueeze(1)  # (N, 1, C'T, V)
-        of_adjacency = None
+        gradient, of_adjacency = gradient.flatten(1, 2), None  # (N, C'T, V)
         if needs_adjacency:
-            of_adjacency = (_hops(x, weight, bias, adjacency).mT @ gradient).sum(0)
-        of_hops = (gradient @ adjacency.mT).flatten(1, 2).unflatten(1, (len(weight), -1))  # (N, HC', T, V)
+            hops = _hops(x, weight, bias, adjacency)  # (N, H, C'T, V)
+            of_adjacency = torch.stack([(hop.mT @ gradient).sum(0) for hop in hops.unbind(1)])
+        else:
+            hops = gradient.new_empty(len(x), len(adjacency), *gradient.shape[1:])
+        for k, hop in enumerate(adjacency):  # the hops make room for their gradients
+            hops[:, k].baddbmm_(gradient, hop.T.expand(len(x), -1, -1), beta=0)
+        of_hops = hops.flatten(1, 2).unflatten(1, (len(weight), -1))  # (N, HC', T, V)
         of_conv = torch.ops.aten.convolution_backward(
             of_hops, x, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, needs
         )
