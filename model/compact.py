@@ -21,7 +21,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from model.folding import fold
+from model.folding import fold, replace
 from model.layers import FrameMean
 
 FRAMES_AT_ONCE = 192  # of all rows that are computed together; more would fall out of two cores' caches
@@ -156,7 +156,7 @@ class Compact(Plain):
         self.frames_at_once, self.radius = frames_at_once, declared.temporal_radius
         self.omission = Omission(1 if self.radius is None else declared.temporal_stride)
         self.mean = WeightedPool(self.omission)
-        _weigh(folded, self.omission)
+        replace(folded, lambda module: _weigh(module, self.omission))
         self._absent: dict[int, Tensor] = {}  # (C',) by number of frames
 
     def pool(self, clips: Clips) -> Tensor:
@@ -201,11 +201,8 @@ def _groups(lengths: list[int], frames_at_once: int) -> Iterator[list[int]]:
         yield group
 
 
-def _weigh(module: nn.Module, omission: Omission) -> None:
-    """Have all means over time count what is left out."""
-    for name, child in module.named_children():
-        _weigh(child, omission)
-        if isinstance(child, FrameMean):
-            module.add_module(name, WeightedMean(omission))
-        elif isinstance(child, nn.AdaptiveAvgPool2d):
-            module.add_module(name, WeightedPool(omission))
+def _weigh(module: nn.Module, omission: Omission) -> nn.Module:
+    """Have a mean over time count what is left out."""
+    if isinstance(module, FrameMean):
+        return WeightedMean(omission)
+    return WeightedPool(omission) if isinstance(module, nn.AdaptiveAvgPool2d) else module

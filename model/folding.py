@@ -9,16 +9,17 @@ normalisation on a CPU is a hundred times less accurate than that of channels fi
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.attention import AttentionLayer
 from model.graph_conv import SpatialGraphLayer
 from model.layers import JointMean, PointwiseConv, Zero, pointwise_conv
+from model.stages import Block
 from model.stgcn import GraphUnit
 from model.temporal import TemporalConv, TemporalSandGlass
 from model.temporal_units import MultiScaleTemporal, TemporalUnit
@@ -31,21 +32,35 @@ def fold(network: nn.Module) -> nn.Module:
     """
     twin = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
     with torch.no_grad():
-        return _lay_out(_fold(twin))
+        return replace(replace(twin, _fold), _lay_out)
+
+
+def replace(module: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """Return what `change` makes of a module, after all in it; one that has several places is changed once."""
+    changed: dict[nn.Module, nn.Module] = {}
+
+    def visit(module: nn.Module) -> nn.Module:
+        if module not in changed:
+            for name, child in _children(module).items():
+                module.add_module(name, visit(child))
+            changed[module] = change(module)
+        return changed[module]
+
+    return visit(module)
+
+
+def _children(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules right in `module`; unlike `named_children`, one with two names under both."""
+    return {name: child for name, child in module._modules.items() if child is not None}
 
 
 def _fold(module: nn.Module) -> nn.Module:
-    """Fold the modules in `module`, then it itself."""
-    for name, child in module.named_children():
-        module.add_module(name, _fold(child))
     rule = RULES.get(type(module))
     return rule(module) if rule else module
 
 
 def _lay_out(module: nn.Module) -> nn.Module:
-    """Have convolutions and means read channels-last memory as it lies."""
-    for name, child in module.named_children():
-        module.add_module(name, _lay_out(child))
+    """Have a convolution or a mean read channels-last memory as it lies."""
     if isinstance(module, PointwiseConv):
         return Mix(module)
     if isinstance(module, JointMean):
@@ -55,9 +70,9 @@ def _lay_out(module: nn.Module) -> nn.Module:
     return module
 
 
-def _fold_sequence(sequence: nn.Sequential) -> nn.Sequential:
+def _fold_sequence(sequence: nn.Module) -> nn.Module:
     """Fold every normalisation that follows a convolution."""
-    for first, second in pairwise(dict(sequence.named_children())):
+    for first, second in pairwise(_children(sequence)):
         _fold_pair(sequence, first, second)
     return sequence
 
@@ -65,14 +80,20 @@ def _fold_sequence(sequence: nn.Sequential) -> nn.Sequential:
 def _fold_pair(module: nn.Module, conv: str, bn: str) -> None:
     """Fold the normalisation called `bn` into the convolution called `conv`, if they are that."""
     first, second = module.get_submodule(conv), module.get_submodule(bn)
-    if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-        module.add_module(conv, fuse_conv_bn_eval(first, second))
+    if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and _is_constant(second):
+        module.add_module(conv, _scaled(first, *_affine(second)))
         module.add_module(bn, nn.Identity())
 
 
 def _fold_unit(unit: nn.Module) -> nn.Module:
     _fold_pair(unit, "conv", "bn")
     return unit
+
+
+def _fold_block(block: nn.Module) -> nn.Module:
+    assert isinstance(block, Block)
+    block.add_module("activation", _overwriting(block.activation))  # of a sum, which nobody else has
+    return block
 
 
 def _fold_sand_glass(layer: nn.Module) -> nn.Module:
@@ -128,7 +149,7 @@ class FoldedGraph(nn.Module):
         self, weight: Tensor, constant: Tensor, adjacency: Tensor, residual: nn.Module, activation: nn.Module
     ) -> None:
         super().__init__()
-        self.residual, self.activation = residual, activation
+        self.residual, self.activation = residual, _overwriting(activation)
         self.constant = nn.Parameter(constant, requires_grad=False)
         self.mix, self.adjacency = (
             nn.Parameter(each.contiguous(), requires_grad=False) for each in self.ordered(weight, adjacency)
@@ -178,8 +199,8 @@ class FoldedAttention(nn.Module):
 
     def __init__(self, layer: AttentionLayer) -> None:
         super().__init__()
-        self.att, self.activation = layer.att, layer.activation
-        self.scale, self.shift = (nn.Parameter(each[:, None, None], requires_grad=False) for each in _affine(layer.bn))
+        self.att, self.activation = layer.att, _overwriting(layer.activation)
+        self.scale, self.shift = map(_factor, _affine(layer.bn))
 
     def forward(self, x: Tensor) -> Tensor:
         weights = self.att(x) * self.scale
@@ -201,27 +222,42 @@ class Mix(nn.Module):
 
 
 class FoldedMultiScale(nn.Module):
-    """A multi-scale temporal layer, its branches' six 1x1 convolutions as one: (N, C, T, V) -> (N, C, T/s, V)."""
+    """A multi-scale temporal layer: (N, C, T, V) -> (N, C, T/s, V), channels last.
+
+    The branches' six 1x1 convolutions are one. The normalisation of what the branches find lies in their weights, but
+    for the maximum's: a negative factor would make it a minimum.
+    """
 
     def __init__(self, unit: MultiScaleTemporal) -> None:
         super().__init__()
         self.widths, self.stride = unit.widths, unit.stride
+        norm, _, mix = unit.transform
         *branches, last = unit.branches
-        entries = [*(branch.get_submodule("0") for branch in branches), last]
-        assert all(isinstance(entry, PointwiseConv) for entry in entries)
-        convs = [entry for entry in entries if isinstance(entry, PointwiseConv)]
-        self.entry = _pointwise(
-            torch.cat([conv.weight.flatten(1) for conv in convs]), torch.cat(list(map(_bias, convs)))
+        assert isinstance(norm, nn.BatchNorm2d)
+        scales, shifts = (each.split(self.widths) for each in _affine(norm))
+        ends = [branch.get_submodule("3.conv") for branch in branches[:-1]]
+        self.ends = nn.ModuleList(map(_scaled, ends, scales, shifts))
+        self.scale, self.shift = (_factor(each[-2]) for each in (scales, shifts))
+        self.entry = _joined(
+            [*(branch.get_submodule("0") for branch in branches), _scaled(last, scales[-1], shifts[-1])]
         )
-        self.ends = nn.ModuleList(branch.get_submodule("3") for branch in branches)
-        self.transform = unit.transform
-        self.transform.add_module("3", unit.bn)
-        _fold_sequence(self.transform)
+        self.mix = _scaled(mix, *_affine(unit.bn))
 
     def forward(self, x: Tensor) -> Tensor:
         *parts, last = self.entry(x).split(self.widths, dim=1)
-        found = [end(part.relu()) for end, part in zip(self.ends, parts, strict=True)]
-        return self.transform(torch.cat([*found, last[:, :, :: self.stride]], dim=1))
+        *parts, most = [part.relu() for part in parts]
+        found = [end(part) for end, part in zip(self.ends, parts, strict=True)]
+        found.append(torch.addcmul(self.shift, maximum_of_three(most, self.stride), self.scale))
+        return self.mix(torch.cat([*found, last[:, :, :: self.stride]], dim=1).relu_())
+
+
+def maximum_of_three(x: Tensor, stride: int) -> Tensor:
+    """Return the maximum of every s-th frame and its two neighbours: (N, C, T/s, V), in half of the pooling's time."""
+    y = x[:, :, ::stride].clone()
+    for here, near in ((y[:, :, 1:], x[:, :, stride - 1 :: stride]), (y, x[:, :, 1::stride])):
+        shared = min(here.shape[2], near.shape[2])
+        here[:, :, :shared].clamp_min_(near[:, :, :shared])
+    return y
 
 
 class ChannelsLastJointMean(nn.Module):
@@ -243,8 +279,32 @@ def _affine(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return scale, bn.bias - bn.running_mean * scale
 
 
+def _is_constant(bn: nn.BatchNorm2d) -> bool:
+    return bn.affine and bn.track_running_stats
+
+
+def _factor(values: Tensor) -> nn.Parameter:
+    """Return (C,) values for (N, C, T, V)."""
+    return nn.Parameter(values[:, None, None], requires_grad=False)
+
+
 def _bias(conv: nn.Conv2d) -> Tensor:
     return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
+
+
+def _scaled(conv: nn.Module, scale: Tensor, shift: Tensor) -> nn.Conv2d:
+    """Return a convolution whose output (N, C, T, V) is multiplied by `scale` (C,) and shifted."""
+    assert isinstance(conv, nn.Conv2d)
+    twin = copy.deepcopy(conv)
+    twin.weight = nn.Parameter(conv.weight * scale[:, None, None, None], requires_grad=False)
+    twin.bias = nn.Parameter(_bias(conv) * scale + shift, requires_grad=False)
+    return twin
+
+
+def _joined(convs: Iterable[nn.Module]) -> nn.Conv2d:
+    """Return 1x1 convolutions of the same input as one."""
+    each = [conv for conv in convs if isinstance(conv, PointwiseConv)]
+    return _pointwise(torch.cat([conv.weight.flatten(1) for conv in each]), torch.cat(list(map(_bias, each))))
 
 
 def _pointwise(weight: Tensor, bias: Tensor) -> nn.Conv2d:
@@ -252,6 +312,15 @@ def _pointwise(weight: Tensor, bias: Tensor) -> nn.Conv2d:
     conv = pointwise_conv(weight.shape[1], weight.shape[0], bias=True)
     conv.weight, conv.bias = nn.Parameter(weight[:, :, None, None]), nn.Parameter(bias)
     return conv
+
+
+def _overwriting(activation: nn.Module) -> nn.Module:
+    """Return an activation that writes its result over its input, where torch has one."""
+    twin: Any = copy.copy(activation)  # others may have the activation, too, and need their input
+    if hasattr(twin, "inplace"):
+        twin.inplace = True
+    overwriting: nn.Module = twin
+    return overwriting
 
 
 RULES: dict[type[nn.Module], Callable[..., nn.Module]] = {
@@ -262,5 +331,6 @@ RULES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     MultiScaleTemporal: FoldedMultiScale,
     SpatialGraphLayer: _fold_spatial,
     GraphUnit: _fold_unit_gcn,
+    Block: _fold_block,
     AttentionLayer: FoldedAttention,
 }
