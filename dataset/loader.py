@@ -20,6 +20,7 @@ from dataset.packing import COUNT, FIRST, LOOP, ROW
 from dataset.sampling import Sampler
 from dataset.store import Part
 from dataset.streams import Ahead
+from utils import distributed
 from utils.batch import Batch
 from utils.distributed import ALONE, WHOLE, Ranks, Share
 from utils.errors import UserError
@@ -96,13 +97,17 @@ def runs(rows: np.ndarray) -> list[tuple[int, int]]:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return how much memory the device has left, in bytes; 0 where that is not known."""
+    """Return how much memory the device has left for this process, in bytes; 0 where that is not known.
+
+    The processes of a job have a GPU each, and share the memory of their machine.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if not MEMINFO.exists():
         return 0
     fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
-    return int(fields["MemAvailable"].removesuffix("kB")) * 1024  # what the page cache would give back, included
+    available = int(fields["MemAvailable"].removesuffix("kB")) * 1024  # what the page cache would give back, included
+    return available // distributed.ranks().local_size
 
 
 class Clips:

@@ -19,14 +19,14 @@ from initializer.data import Data, build_loss, count_classes, data_shape, make_l
 from initializer.followers import NoEvents, ReadOnlyFolder, no_log, write_nothing
 from initializer.history import begun, newest_best, refuse_missing, run_parent, unfinished
 from initializer.machine import Machine, set_determinism
-from initializer.network import build_model, build_optimizer, build_recipe, compiled, evaluator
+from initializer.network import build_model, build_optimizer, build_recipe, compiled, evaluator, refuse_no_compiler
 from initializer.weights import import_weights, log_import, refuse_other_layout, stated_classes
 from loss import Loss, cross_entropy
 from model.sync_batchnorm import synchronise
 from utils import checkpoint, environment, logs
 from utils.checkpoint_import import read_own
 from utils.cost import Cost, measure
-from utils.distributed import AgreedStop
+from utils.distributed import AgreedStop, Ranks, note_run
 from utils.errors import UserError
 from utils.interrupt import StopRequest
 from utils.run import FINAL, Batches, Run, TrainingRun
@@ -46,7 +46,7 @@ def prepare_training(
 
     If torchrun started the job anew after a failure, the run goes on from where it was saved.
     """
-    interrupted = machine.ranks.from_first(lambda: begun(config, machine)) if machine.is_restarted else ""
+    interrupted = machine.ranks.from_first(begun) if machine.is_restarted else ""
     if interrupted:
         return prepare_resume(config, machine, interrupted)
     if weights:
@@ -58,6 +58,7 @@ def prepare_training(
     optimizer = build_optimizer(config.train.optimizer, stage.model)
     folder = _create_folder(config, machine, f"_s{config.train.seed}")
     folder.hold()
+    note_run(folder.path)
     run = stage.open_training(folder, optimizer)
     if weights and loaded:
         log_import(run.log, weights, loaded)
@@ -131,6 +132,7 @@ class _Stage:
     @classmethod
     def set_up(cls, config: Config, machine: Machine, splits: Sequence[str], weights: Path | None = None) -> "_Stage":
         set_determinism(machine)
+        _refuse_unequal_starts(config, machine.ranks)
         data = open_data(config, machine, splits)
         if weights and not data.benchmark.classes:  # clips without labels, to be scored
             data = replace(data, benchmark=replace(data.benchmark, classes=stated_classes(weights)))
@@ -138,6 +140,8 @@ class _Stage:
         if data.device.type == "cuda":
             torch.cuda.set_device(data.device)  # where nccl, and whatever names no device, works
         machine.ranks.refuse_unequal(str(data.checksums), f"{machine.store}: the processes have different data there")
+        if trains and machine.compiles:
+            refuse_no_compiler(data.device)
         batches = _make_batches(config, data, machine, trains=trains)
         torch.manual_seed(config.train.seed)
         try:
@@ -171,7 +175,7 @@ class _Stage:
             recipe=recipe,
             optimizer=optimizer,
             events=_open_events(folder, from_step) if ranks.first else NoEvents(),
-            network=ranks.spread(compiled(self.model) if self.machine.compiles else self.model),
+            network=ranks.spread(compiled(self.model, section.accumulate) if self.machine.compiles else self.model),
             write=checkpoint.save if ranks.first else write_nothing,
             **surroundings,
         )
@@ -183,6 +187,8 @@ class _Stage:
         if section.reference_batch:
             made_for = f"{section.optimizer.lr} for {section.reference_batch} clips a batch"
             run.log.info(f"Base learning rate: {recipe.base_lr:g} ({made_for})")
+        if self.machine.compiles and self.data.device.type == "cpu":
+            run.log.info("--compile: on a CPU training is slower with it")
         if ranks.size > 1:
             run.log.info(_describe_sharing(self.config, ranks.size))
         return run
@@ -228,6 +234,15 @@ class _Stage:
         say(f"Number of action classes: {len(data.benchmark.classes)}")
         say(f"Model: {config.model.title} {config.model.arguments()}")
         say(self.cost.describe())
+
+
+def _refuse_unequal_starts(config: Config, ranks: Ranks) -> None:
+    if ranks.size == 1:
+        return
+    settings = "the processes were started with different settings; give the same -c, -s and --set on all machines"
+    ranks.refuse_unequal(config.to_yaml(), settings)
+    code = "the processes are of different code; all machines need the same commit, unchanged, and the same torch"
+    ranks.refuse_unequal(f"{environment.commit()} {torch.__version__}", code)
 
 
 def _describe_classes(data: Data) -> str:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import config as configs
 from config import Config
 from initializer.machine import Machine
 from utils.checkpoint_import import read_own
+from utils.distributed import noted_run
 from utils.errors import UserError
 from utils.run_folder import BEST, LAST, RunFolder, runs
 
@@ -55,13 +55,11 @@ def unfinished(config: Config, machine: Machine, name: str | None) -> RunFolder:
     raise UserError(f"{machine.work_dir}: no unfinished run of {config.number} to resume; {again}")
 
 
-def begun(config: Config, machine: Machine) -> str:
-    """Return the path of the newest run if it is of this very configuration and not at its end; else an empty text."""
-    newest = next(reversed(_runs_of(config, machine)), None)
-    if newest is None or not newest.last.exists() or _is_concluded(newest):
-        return ""
-    same = configs.load(str(newest.path / "config.yaml")) == config
-    return str(newest.path) if same else ""
+def begun() -> str:
+    """Return the path of the run that this very job began, if it is saved and not at its end; else an empty text."""
+    path = noted_run()
+    run = RunFolder(path) if path else None
+    return str(path) if run and run.last.exists() and not _is_concluded(run) else ""
 
 
 def _is_concluded(run: RunFolder) -> bool:

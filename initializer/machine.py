@@ -37,7 +37,7 @@ def pick_device(wanted: str | None, local_rank: int = 0) -> torch.device:
         raise UserError(f"-g {wanted}: expected cpu or the number of a CUDA device")
     if int(wanted) >= torch.cuda.device_count():
         raise UserError(f"-g {wanted}: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu")
-    return torch.device(f"cuda:{wanted}")
+    return torch.device(f"cuda:{int(wanted)}")
 
 
 def set_determinism(machine: Machine) -> None:

@@ -14,6 +14,7 @@ from dataset.streams import stream_channels
 from model import MODELS
 from model.compact import Plain, compact
 from scheduler import SCHEDULES, Plan, is_evaluation_epoch
+from utils.errors import UserError
 from utils.run import Recipe, Scorer
 
 FRAMES_AT_ONCE = {"cpu": 192, "cuda": 4096}  # see `compact`; with few a GPU is idle
@@ -36,10 +37,25 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
     )
 
 
-def compiled(model: nn.Module) -> nn.Module:
-    """Return `model` as torch.compile makes it, for batches of one shape; on a GPU as a CUDA graph, too."""
-    on_gpu = next(model.parameters()).is_cuda
-    return cast(nn.Module, torch.compile(model, dynamic=False, mode="reduce-overhead" if on_gpu else None))
+def compiled(model: nn.Module, accumulate: int = 1) -> nn.Module:
+    """Return `model` as torch.compile makes it, for batches of one shape; on a GPU as a CUDA graph, too.
+
+    Not as a graph for batches in pieces: gradients that stay from one piece to the next would be in memory that the
+    graph writes again.
+    """
+    as_graph = next(model.parameters()).is_cuda and accumulate == 1
+    return cast(nn.Module, torch.compile(model, dynamic=False, mode="reduce-overhead" if as_graph else None))
+
+
+def refuse_no_compiler(device: torch.device) -> None:
+    """Raise `UserError` if torch.compile does not work on `device`; what tells is to try."""
+    from torch._dynamo.exc import BackendCompilerFailed  # takes a second
+
+    try:
+        torch.compile(torch.square, dynamic=False)(torch.zeros(2, device=device))
+    except BackendCompilerFailed as error:
+        why = str(error.inner_exception).partition("\n")[0]
+        raise UserError(f"--compile: no C++ compiler that works here ({why}); leave it out") from error
 
 
 def build_optimizer(section: Sgd | Adam, model: nn.Module) -> torch.optim.Optimizer:

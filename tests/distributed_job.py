@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -15,8 +17,9 @@ from torch import nn
 import config
 import initializer
 import processor
+from initializer.network import compiled
 from model.sync_batchnorm import synchronise
-from utils import distributed
+from utils import distributed, environment
 from utils.command_line import say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
@@ -82,6 +85,7 @@ def evaluate(here):
     if not run.ranks.first:
         with torch.no_grad():  # what only rank 0 has, all score with
             run.model.classifier.fc.bias.add_(1)
+            next(each for each in run.model.modules() if isinstance(each, nn.BatchNorm2d)).running_mean.add_(1)
     found = processor.evaluate(run, "eval")
     columns = {key: found.columns[key].tolist() for key in ("names", "labels", "logits")}
     return {**columns, "figures": found.scores.figures()}
@@ -106,6 +110,35 @@ def inputs():
     """Return clips whose mean is far from zero, and a gradient."""
     generator = torch.Generator().manual_seed(4)
     return torch.randn(8, 5, 30, generator=generator) + 1000, torch.randn(8, 5, 30, generator=generator)
+
+
+def learn(here, make):
+    """Return the gradients (n,) of a network that `make` makes ready, for a batch in two pieces."""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv1d(5, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(112, 1))
+    x, own = inputs()[1], here.ranks.places(8, 2)
+    network = here.ranks.spread(make(model))
+    for piece in distributed.pieces_of(network, x[own].chunk(2)):
+        (network(piece).square().sum() / len(x[own])).backward()
+    return torch.cat([each.grad.flatten() for each in model.parameters()])
+
+
+def compiled_in_python(model):
+    """Return the network as --compile does, but captured and differentiated only."""
+    with patch.object(torch, "compile", partial(torch.compile, backend="aot_eager")):
+        return compiled(model, 2)
+
+
+def refuse(here):
+    """Return what is said where the processes' settings differ, and where their code does."""
+    said, rank = [], here.ranks.rank
+    for overrides, commit in (([f"train.seed={rank + 1}"], "same"), ([], f"of {rank}")):
+        with patch.object(environment, "commit", lambda commit=commit: commit):
+            try:
+                initializer.prepare_training(config.load("2001", [*SMALL, *overrides]), here)
+            except UserError as error:
+                said.append(str(error))
+    return said
 
 
 def stop(here):
@@ -165,7 +198,8 @@ def main():
     store, folder = map(Path, sys.argv[1:])
     here = machine(store, folder / "work")
     found = {"trained": train_all(here), "evaluated": evaluate(here), "normalised": normalise(here, *inputs())}
-    found |= {"said": fail(here), "draws": draws(here)}
+    found |= {"said": fail(here), "draws": draws(here), "refused": refuse(here)}
+    found["learned"] = learn(here, compiled_in_python)
     found["resumed"] = resume(replace(here, work_dir=folder / "begun-by-one"))
     found["stopped"] = stop(replace(here, work_dir=folder / "begun-by-two"))
     assert say("a mistake", 2) == 2

@@ -9,21 +9,25 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+from torch.distributed import DistBackendError, DistStoreError, HashStore
 
 import config
 import main
+from dataset import loader
 from initializer.machine import pick_device
 from model.sync_batchnorm import SyncBatchNorm, synchronise
 from tests import distributed_job as job
-from utils import launch
+from utils import checkpoint, distributed, launch
 from utils.checkpoint_import import read_own
 from utils.distributed import ALONE, Ranks, pieces_of
 from utils.errors import UserError
+from utils.run_state import save
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
@@ -41,6 +45,7 @@ def alone(small_store, tmp_path_factory):
     here = job.machine(small_store, folder / "alone")
     found = {"trained": job.train_all(here), "evaluated": job.evaluate(here)}
     found["normalised"] = job.normalise(here, *job.inputs())
+    found["learned"] = job.learn(here, lambda model: model)
     found["stopped"] = job.stop(job.machine(small_store, folder / "begun-by-one"))
     found["whole"] = whole(job.machine(small_store, folder / "whole"))
     return found, folder
@@ -94,6 +99,18 @@ def test_a_normalisation_over_two_processes_is_that_of_one(alone, pair):
             torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
     x, _ = job.inputs()
     assert (pair[0]["normalised"][4] - nn.BatchNorm1d(5)(x[:4])[:4].repeat(2, 1, 1)).abs().max() > 0.1  # not of a share
+
+
+def test_a_compiled_network_learns_alike(alone, pair):
+    for found in pair:
+        torch.testing.assert_close(found["learned"], alone[0]["learned"])
+
+
+def test_processes_of_other_settings_or_code_are_refused_alike(pair):
+    assert pair[0]["refused"] == pair[1]["refused"]
+    settings, code = pair[0]["refused"]
+    assert settings.startswith("the processes were started with different settings; give the same -c, -s and --set")
+    assert code.startswith("the processes are of different code; all machines need the same commit")
 
 
 def test_a_loss_that_is_not_finite_is_said_alike_with_the_clips_of_all(pair):
@@ -237,6 +254,37 @@ def test_a_signal_to_the_launcher_saves_and_says_how_to_go_on(arguments, run_and
     assert read_own(run / "last.pt")["progress"]["step"] > 5
 
 
+# A training whose NCCL does not work.
+BROKEN = """
+import sys
+from torch.distributed import DistBackendError
+import main
+from utils.distributed import Ranks
+
+def spread(ranks, model):
+    raise DistBackendError("NCCL error in: a.cpp:7, unhandled\\nncclInvalidUsage: so\\nLast error:\\nDuplicate GPU")
+
+Ranks.spread = spread
+sys.exit(main.main())
+"""
+
+
+def test_why_processes_cannot_reach_each_other_is_said_once(arguments, tmp_path):
+    script = tmp_path / "broken.py"
+    script.write_text(BROKEN)
+    launcher = f"import sys, main; main.__file__ = {str(script)!r}; sys.exit(main.main())"
+    line = [sys.executable, "-c", launcher, *arguments[1:], "-w", tmp_path / "work", "-g", "cpu", "cpu"]
+    done = subprocess.run(
+        line, capture_output=True, text=True, cwd=ROOT, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, timeout=TIMEOUT,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"the processes lost each other \(NCCL error in: a\.cpp:7, unhandled \.\.\. Duplicate GPU\); go on with: .*\n",
+        done.stderr,
+    )
+
+
 @needs_proc
 def test_two_machines_train_together_and_torchrun_goes_on_after_one_failed(arguments, run_and, tmp_path):
     with socket.socket() as free:
@@ -290,6 +338,70 @@ def test_as_many_devices_as_processes_are_named(monkeypatch, devices):
         launch.device_of(devices)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("[pair.cc:5] Connection closed by peer"), "another process of this job has ended"),
+        (DistBackendError("NCCL: Connection closed"), "the processes lost each other (NCCL: Connection closed)"),
+        (DistStoreError("wait timeout\n\nat x"), "the processes lost each other (wait timeout ... at x)"),
+        (RuntimeError("mat1 and mat2"), None),
+    ],
+)
+def test_an_error_is_told_as_what_it_means_for_the_job(error, said):
+    assert distributed._why_lost(error) == said
+
+
+def test_a_device_is_named_once(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert main.main(["-c", "2001", "-g", "1", "1"]) == 2
+    assert capsys.readouterr().err == "-g 1 1: name each device once; a process needs one of its own\n"
+
+
+def test_what_torch_reads_is_set_before_it_is_imported_to_join_the_others(monkeypatch):
+    seen = []
+    for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "2"), ("GOMP_SPINCOUNT", "")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setattr(main, "keep_memory", lambda: seen.append("memory kept"))
+    monkeypatch.setattr(launch, "with_others", lambda _: lambda: seen.append(os.environ["GOMP_SPINCOUNT"]) or 0)
+    assert main.main([]) == 0
+    assert seen == ["memory kept", "10000"]
+
+
+def test_a_job_that_is_started_anew_goes_on_with_the_run_that_it_began_and_with_no_other(
+    small_store, tmp_path, monkeypatch
+):
+    here = job.initializer.Machine(small_store, tmp_path, device="cpu", show_progress=False, debug=True)
+
+    def begin():
+        anew = replace(here, is_restarted=distributed.is_restarted())
+        run = job.initializer.prepare_training(config.load("2001", job.SMALL), anew)
+        run.close()
+        return run
+
+    older = begin()
+    save(older)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setattr(distributed, "_job", {"kept": HashStore()})
+    not_saved, own = begin(), begin()
+    assert len({run.folder.path for run in (older, not_saved, own)}) == 3
+    save(own)
+    assert begin().folder.path == own.folder.path
+    own.progress.concluded = True
+    save(own)
+    assert begin().folder.path != own.folder.path
+
+
+def test_processes_of_a_machine_share_its_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(loader, "MEMINFO", tmp_path / "meminfo")
+    loader.MEMINFO.write_text("MemTotal: 9000 kB\nMemAvailable: 3000 kB\n")
+    found = []
+    for count in (1, 3):
+        monkeypatch.setattr(distributed, "ranks", lambda count=count: Ranks(0, count, 0, count))
+        found.append(loader.free_bytes(torch.device("cpu")))
+    assert found == [3000 * 1024, 1000 * 1024]
+
+
 def test_without_a_name_a_process_takes_the_device_of_its_number(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -332,6 +444,38 @@ def test_every_process_draws_otherwise_and_the_first_goes_on():
     assert len(set(map(tuple, drawn))) == 4
     torch.manual_seed(5)
     assert drawn[0] == torch.rand(3).tolist()
+
+
+def test_states_of_gpus_are_saved_for_every_process(monkeypatch):
+    own = {"cpu": torch.arange(3, dtype=torch.uint8), "cuda": torch.arange(5, 7, dtype=torch.uint8)}
+    monkeypatch.setattr(checkpoint, "random_state", lambda device: own)
+    monkeypatch.setattr(Ranks, "rows", lambda ranks, row: torch.cat((row, row + 10)))
+    found = Ranks(0, 2).random_states(torch.device("cuda"))
+    states = [found["random"], *found["random_others"]]
+    assert [each["cpu"].tolist() for each in states] == [[0, 1, 2], [10, 11, 12]]
+    assert [each["cuda"].tolist() for each in states] == [[5, 6], [15, 16]]
+
+
+@pytest.mark.parametrize("ranks", [ALONE, Ranks(0, 2), Ranks(1, 2)])
+def test_on_another_kind_of_device_dropout_does_not_begin_anew(ranks):
+    def drawn(step):
+        torch.manual_seed(1)
+        state = {"cpu": torch.get_rng_state(), "cuda": torch.zeros(2)}
+        content = {"random": state, "config": {"train": {"seed": 1}}, "progress": {"step": step}}
+        content |= {"random_others": [state]} if ranks.size > 1 else {}
+        assert not ranks.restore_random_states(content, torch.device("cpu"))
+        return tuple(torch.rand(3).tolist())
+
+    torch.manual_seed(1)
+    assert len({tuple(torch.rand(3).tolist()), drawn(7), drawn(8)}) == 3
+    assert drawn(7) == drawn(7)
+
+
+def test_a_clip_that_nobody_scored_has_no_figures(monkeypatch):
+    monkeypatch.setattr(Ranks, "rows", lambda ranks, table: table)
+    (found,) = Ranks(0, 2).in_order(torch.tensor([2, 0]), torch.tensor([[1.0], [2.0]]))
+    assert found[[0, 2]].tolist() == [[2], [1]]
+    assert found[1].isnan().all()
 
 
 def test_alone_nothing_is_changed():

@@ -250,6 +250,15 @@ def test_a_kill_before_the_shards_are_deleted_leaves_a_part_and_the_same_command
     assert merge()[0] == said[0]
 
 
+def test_a_shard_that_is_begun_anew_is_not_deleted(tmp_path, make, merge):
+    make(*FOUR)
+    wanted = FOUR[2].folder(tmp_path / "store/ntu60")
+    begun = wanted.with_name(wanted.name + ".partial")
+    shutil.copytree(wanted, begun)
+    merge()
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {"ntu60", wanted.name, begun.name}
+
+
 def test_a_full_disk_is_one_line_and_joining_goes_on(tmp_path, make, single, command, tree):
     """The limit on a file's size gives the error that a full disk gives."""
     make(*FOUR)

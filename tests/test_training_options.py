@@ -6,14 +6,16 @@ from functools import partial
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 import config
 import initializer
 import main
 import processor
 from arguments import build_parser
-from initializer.network import build_optimizer
-from utils.run_state import state_of
+from initializer.network import build_optimizer, compiled
+from utils.errors import UserError
+from utils.run_state import restore, state_of
 
 
 @pytest.fixture
@@ -72,6 +74,48 @@ def test_optimizers_are_fused_on_a_gpu_only(small, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "is_cuda", True)
     build_optimizer(experiment.train.optimizer, model)
     assert ["fused" in options for options in seen] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "accumulate", "mode"), [(True, 1, "reduce-overhead"), (True, 2, None), (False, 1, None)]
+)
+def test_only_whole_batches_on_a_gpu_are_captured_as_a_graph(monkeypatch, on_gpu, accumulate, mode):
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda model, **options: seen.append(options))
+    monkeypatch.setattr(torch.Tensor, "is_cuda", on_gpu)
+    compiled(torch.nn.Linear(2, 2), accumulate)
+    assert seen == [{"dynamic": False, "mode": mode}]
+
+
+def test_pieces_of_a_batch_are_known_where_the_network_is_compiled(machine, small, monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    monkeypatch.setattr(initializer, "compiled", lambda model, accumulate: seen.append(accumulate) or model)
+    run = initializer.prepare_training(
+        config.load("2001", [*small, "train.accumulate=2"]), dataclasses.replace(machine, compiles=True)
+    )
+    assert seen == [2]
+    assert "--compile: on a CPU training is slower with it" in run.folder.log.read_text()
+
+
+def test_without_a_compiler_a_run_is_refused_and_leaves_no_folder(machine, small, monkeypatch, tmp_path):
+    def fail(*_):
+        raise BackendCompilerFailed(fail, RuntimeError("No working C++ compiler found\nin 118 lines"), None)
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: fail)
+    message = r"^--compile: no C\+\+ compiler that works here \(No working C\+\+ compiler found\); leave it out$"
+    with pytest.raises(UserError, match=message):
+        initializer.prepare_training(config.load("2001", small), dataclasses.replace(machine, compiles=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_optimizer_is_fused_as_this_device_has_it_not_as_it_was_saved(machine, small):
+    run = initializer.prepare_training(config.load("2001", small), machine)
+    content = state_of(run)
+    for group in content["optimizer"]["param_groups"]:
+        group["fused"] = "as on a GPU"
+    restore(run, content)
+    assert {group["fused"] for group in run.optimizer.param_groups} == {None}
 
 
 @pytest.mark.slow

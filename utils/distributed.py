@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -115,7 +116,7 @@ class Ranks:
             return list(columns)
         flat = [each.double().cpu().reshape(len(index), -1) for each in (index, *columns)]  # float64 holds all exactly
         every = self.rows(torch.cat(flat, dim=1))
-        found = every.new_empty(int(every[:, 0].amax()) + 1, every.shape[1])
+        found = every.new_full((int(every[:, 0].amax()) + 1, every.shape[1]), float("nan"))  # a gap shows
         found[every[:, 0].long()] = every
         parts = found.split([each.shape[1] for each in flat], dim=1)[1:]
         return [part.reshape(-1, *own.shape[1:]).to(own) for part, own in zip(parts, columns, strict=True)]
@@ -154,8 +155,8 @@ class Ranks:
     # --- what dropout draws from: on each rank something else
 
     def seed_dropout(self, seed: int, step: int = 0) -> None:
-        """Seed torch's generators of this rank; rank 0 goes on as a single process would."""
-        if not self.first:
+        """Seed torch's generators of this rank; at the start of a run rank 0 goes on as a single process would."""
+        if step or not self.first:
             mixed = np.random.SeedSequence([seed, step, self.rank]).generate_state(1)  # torch's on a CPU has 32 bits
             torch.manual_seed(int(mixed[0]))
 
@@ -176,8 +177,9 @@ class Ranks:
         So they do where the run was on another kind of device, or, from the second rank on, on other ranks.
         """
         states = [content["random"], *content.get("random_others", [])]
-        if self.size == len(states) or self.first:
-            return checkpoint.restore_random_state(states[self.rank], device) and self.size == len(states)
+        known = self.size == len(states) or self.first
+        if known and checkpoint.restore_random_state(states[self.rank], device):
+            return self.size == len(states)
         self.seed_dropout(content["config"]["train"]["seed"], content["progress"]["step"])
         return False
 
@@ -234,15 +236,18 @@ def run_as_rank(action: Callable[[], int]) -> int:
     """Join the other processes of this job, and return the exit code of `action`; 1 if one of them is lost."""
     from utils.command_line import say
 
+    launch.end_with_launcher()
     try:
         _join()
         code = action()
         distributed.destroy_process_group()
     except RuntimeError as error:
-        if not _is_lost(error):
+        reason = _why_lost(error)
+        if reason is None:
             raise
-        ended = "another process of this job has ended; -r goes on from the last checkpoint, if there is one yet"
-        return 1 if launch.BY_US in os.environ else say(ended, 1)
+        if launch.BY_US in os.environ:
+            return launch.leave_word(reason)
+        return say(f"{reason}; -r goes on from the last checkpoint, if there is one yet", 1)
     return code
 
 
@@ -250,22 +255,49 @@ def speaks() -> bool:
     """Tell whether this process is the first of its job with a last word: it says it, and the others are silent."""
     if "store" not in _job:
         return True
+    if launch.is_orphan():
+        return ranks().first
     try:
         return bool(_job["store"].add("last word", 1) == 1)
     except RuntimeError:  # whoever kept the store has gone
         return ranks().first
 
 
+def note_run(path: Path) -> None:
+    """Let a restart of this job know which run it has begun."""
+    if launch.is_by_torchrun() and ranks().first:
+        _kept().set(_run_key(), str(path))
+
+
+def noted_run() -> Path | None:
+    """Return the run that this job had begun before torchrun started it anew, if it did.
+
+    It does so after a failure (`--max-restarts`), or with other machines.
+    """
+    if not launch.is_by_torchrun() or not _kept().check([_run_key()]):
+        return None
+    return Path(_kept().get(_run_key()).decode())
+
+
 def is_restarted() -> bool:
-    """Tell whether torchrun started this job anew, after a failure (`--max-restarts`) or with other machines."""
-    failed = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0  # in some machines' view
-    return bool(ranks().highest(int(failed or _job.get("starts", 1) > 1))[0])
+    """Tell whether torchrun started this job anew after it had begun a run."""
+    return bool(ranks().highest(int(noted_run() is not None))[0])
+
+
+def _kept() -> distributed.Store:
+    """Return torchrun's own store, which all processes of a job share, and which outlives its restarts."""
+    if "kept" not in _job:
+        _job["kept"] = next(distributed.rendezvous("env://"))[0]
+    kept: distributed.Store = _job["kept"]
+    return kept
+
+
+def _run_key() -> str:
+    return f"run of {os.environ['TORCHELASTIC_RUN_ID']}"  # several jobs may share a store
 
 
 def _join() -> None:
-    kept, rank, size = next(distributed.rendezvous("env://"))
-    if rank == 0:
-        _job["starts"] = kept.add("starts", 1)
+    kept, (rank, size) = _kept(), (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
     store = _job["store"] = distributed.PrefixStore(_word_of_this_start(kept, rank, size), kept)
     gpus = torch.cuda.is_available() and distributed.is_nccl_available()
     distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=store, rank=rank, world_size=size)
@@ -291,7 +323,12 @@ def _word_of_this_start(store: distributed.Store, rank: int, size: int) -> str:
     return own
 
 
-def _is_lost(error: RuntimeError) -> bool:
-    """Tell whether an error means that another process has gone."""
-    kinds = (distributed.DistBackendError, distributed.DistNetworkError, distributed.DistStoreError)
-    return isinstance(error, kinds) or any(words in str(error) for words in LOST)
+def _why_lost(error: RuntimeError) -> str | None:
+    """Say why this process lost the others, if an error means that."""
+    of_nccl = isinstance(error, distributed.DistBackendError)  # whatever is wrong, not only that a process has gone
+    if any(words in str(error) for words in LOST) and not of_nccl:
+        return "another process of this job has ended"
+    if not (of_nccl or isinstance(error, (distributed.DistNetworkError, distributed.DistStoreError))):
+        return None
+    lines = str(error).strip().splitlines()
+    return f"the processes lost each other ({' ... '.join(dict.fromkeys([*lines[:1], *lines[-1:]]))})"

@@ -16,6 +16,7 @@ from utils.errors import UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT}
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # of Lustre and NFS, as they are mounted
 
 
 @contextmanager
@@ -76,7 +77,8 @@ def checksum(path: Path) -> str:
 def lock(file: IO[Any] | int) -> bool:
     """Lock an open file (or its descriptor) until it is closed or the process ends; False if another process holds it.
 
-    Always True where the system has no advisory locks (Windows): two processes at once are the user's to avoid there.
+    Always True where there are no advisory locks, on Windows or on some network disks: two processes at once are the
+    user's to avoid there.
     """
     try:
         import fcntl
@@ -86,4 +88,7 @@ def lock(file: IO[Any] | int) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     return True

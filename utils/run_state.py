@@ -29,7 +29,9 @@ def state_of(run: TrainingRun) -> dict[str, Any]:
 def restore(run: TrainingRun, content: dict[str, Any]) -> None:
     """Put a run back to where `content` was saved."""
     run.scored.load_state_dict(content["model"], strict=True)
-    run.optimizer.load_state_dict(content["optimizer"])
+    saved, fused = content["optimizer"], run.optimizer.defaults.get("fused")  # as this device has it
+    groups = [{**group, "fused": fused} for group in saved["param_groups"]]
+    run.optimizer.load_state_dict({**saved, "param_groups": groups})
     run.progress = Progress(**content["progress"])
     if run.averaged:
         run.model.load_state_dict(content["trained"], strict=True)

@@ -8,16 +8,16 @@ import torch
 
 
 class Shares:
-    """What time was spent on, by kind."""
+    """What time was spent on, by kind, since the first mark."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(("data", "compute", "evaluation"), 0.0)
-        self._since = time.monotonic()
+        self._since: float | None = None
 
     def mark(self, kind: str) -> None:
         """Count the time since the last mark as spent on `kind`."""
         now = time.monotonic()
-        self.seconds[kind] += now - self._since
+        self.seconds[kind] += now - (now if self._since is None else self._since)
         self._since = now
 
     def take(self) -> str:

@@ -104,3 +104,22 @@ def test_a_lock_is_held_until_its_file_is_closed(tmp_path):
         assert not lock(second)
         first.close()
         assert lock(second)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_holds_nobody_up(tmp_path, monkeypatch, code):
+    def flock(*_):
+        raise OSError(code, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with (tmp_path / "lock").open("w") as file:
+        assert lock(file)
+
+
+def test_a_disk_that_fails_is_no_disk_without_locks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with (tmp_path / "lock").open("w") as file, pytest.raises(OSError, match="broken"):
+        lock(file)

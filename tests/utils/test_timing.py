@@ -11,6 +11,7 @@ def test_shares_are_of_the_time_between_marks_and_count_anew(monkeypatch):
     now = iter((10.0, 11.0, 14.0, 20.0, 21.0, 24.0))
     monkeypatch.setattr(timing.time, "monotonic", lambda: next(now))
     shares = Shares()
+    shares.mark("evaluation")  # what was before it is none
     for kind in ("data", "compute", "evaluation"):
         shares.mark(kind)
     assert shares.take() == "data 10%, compute 30%, evaluation 60%"

@@ -1,6 +1,5 @@
 """Environment and disk: what every run on this machine depends on."""
 
-import os
 import re
 import shutil
 import sys
@@ -14,6 +13,7 @@ from config import ROOT
 from initializer import Machine
 from initializer.machine import pick_device
 from tools.doctor.findings import Finding, gigabytes
+from utils import launch
 from utils.environment import device_name
 
 INSTALL = "pip install -r requirements.txt"
@@ -29,7 +29,7 @@ def check_environment(machine: Machine) -> Iterator[Finding]:
     python = sys.version.split()[0]
     yield from _check_packages((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(), python)
     device = pick_device(machine.device)
-    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    threads, cores = torch.get_num_threads(), launch.cores()
     yield Finding(
         level="ok" if device.type == "cuda" else "note",
         check="device",
