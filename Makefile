@@ -1,7 +1,7 @@
 # make demo    set up, make a small raw data set, run experiment 0001 on it from raw files to a proven result
 # make test    set up, pass the tests
 # make check   test, plus lint, format and types
-# make bench   time the project beside the originals' way of doing it; docs/performance.md
+# make bench   time the project beside the originals' way of doing it (a quarter of an hour), and renew README.md's table
 # PYTHON=python3.12 make demo    with another interpreter (3.11 or newer)
 
 PYTHON ?= python3
@@ -41,3 +41,4 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	for each in $(BENCHES); do $(BIN)/python -m benchmarks.$$each; done
+	$(BIN)/python -m benchmarks.readme

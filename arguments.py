@@ -29,8 +29,8 @@ RUNS = ("training", "-r", "-e", "-xf")
 GENERATING = ("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded", "--shard", "--merge")
 INFERRING = ("--topk", "--json", "--batch", "--from-layout")  # of files
 LIVE = (
-    "--window", "--hop", "--together", "--threshold", "--margin", "--smoothing", "--forget", "--frame-size",
-    "--max-line", "--max-persons", "--max-rate", "--queue", "--lossless", "--clients", "--open-to-network",
+    "--window", "--hop", "--together", "--threshold", "--margin", "--smoothing", "--forget", "--frame_size",
+    "--max_line", "--max_persons", "--max_rate", "--queue", "--lossless", "--clients", "--open_to_network",
 )  # fmt: skip
 GOES_WITH = {
     **dict.fromkeys(GENERATING, ("-gd",)),
@@ -51,7 +51,6 @@ GOES_WITH = {
 IDLE_WITH = {
     "--shard": ("--merge", "--strict", "--padded", "--from-padded"),
     "--merge": ("--raw", "--jobs", "--from-padded"),
-    "--listen": ("--topk", "--json", "--batch"),
 }
 PRECISIONS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
 SCORED = ("eval", "train", "test")  # the splits of -e and -xf; not every data set has a test
@@ -138,14 +137,14 @@ def _add_live(add: Callable[..., object]) -> None:
     add("--margin", type=float, metavar="P", help="more probable by this, a class takes another's place (0.1)")
     add("--smoothing", type=float, metavar="S", help="share that earlier probabilities keep (0.5)")
     add("--forget", type=float, metavar="S", help="seconds after which who is gone starts anew (2)")
-    add("--frame-size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="of the picture, in pixels")
-    add("--max-line", type=int, metavar="BYTES", help="of a line (262144)")
-    add("--max-persons", type=int, metavar="M", help="in a frame (16)")
-    add("--max-rate", type=float, metavar="R", help="lines a second (240)")
+    add("--frame_size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="of the picture, in pixels")
+    add("--max_line", type=int, metavar="BYTES", help="of a line (262144)")
+    add("--max_persons", type=int, metavar="M", help="in a frame (16)")
+    add("--max_rate", type=float, metavar="R", help="lines a second (240)")
     add("--queue", type=int, metavar="N", help="frames that wait, before the oldest is dropped (64)")
     add("--lossless", action="store_true", default=None, help="drop nothing: let who sends wait")
     add("--clients", type=int, metavar="N", help="connections at a time (4)")
-    add("--open-to-network", action="store_true", default=None, help="an address that other machines reach")
+    add("--open_to_network", action="store_true", default=None, help="an address that other machines reach")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -157,8 +156,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     idle = next(_idle(options), None)
     if idle and not options.list:
         raise UserError(idle)
-    if launch.is_one_of_several() and (options.list or any(given(options, ACTIONS[each]) for each in ALONE)):
+    alone = next((flag for flag in ALONE if given(options, ACTIONS[flag])), "-l" if options.list else None)
+    if alone and launch.is_one_of_several():
         raise UserError("torchrun is for training and -e; give this command without it")
+    if alone and options.gpus and len(options.gpus) > 1:
+        raise UserError(f"-g {' '.join(options.gpus)}: {alone} runs on one device; name one")
     if options.config is None and not (options.list or given(options, "infer")):
         raise UserError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
     return options
@@ -187,6 +189,9 @@ def is_live(options: argparse.Namespace) -> bool:
 WITHOUT: dict[str, tuple[Callable[[argparse.Namespace], bool], str]] = {
     "--init-head": (lambda options: options.pretrained_path is not None, "without -pp FILE"),
     **dict.fromkeys(LIVE, (is_live, "with files; it goes with -i - and with --listen")),
+    **dict.fromkeys(
+        ("--topk", "--json", "--batch"), (lambda options: not is_live(options), "with frames that come live")
+    ),
 }
 
 

@@ -1,10 +1,4 @@
-"""Gesta: an experiment is a number.
-
-python main.py -c 2001 -gd               raw skeleton files -> store
-python main.py -c 2001                   train
-python main.py -c 2001 -e [-pp FILE]     evaluate a checkpoint
-python main.py -l                        list all experiments
-"""
+"""Gesta's entry: a command line becomes one action, and what the user can mend one line and exit code 2."""
 
 import argparse
 import os
@@ -15,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import arguments
 import config as configs
+from arguments import PRECISIONS
 from config import Config
 from utils import launch, outputs
 from utils.allocator import keep_memory
-from utils.command_line import Parser, guarded, say
+from utils.command_line import guarded, say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
 from utils.run_folder import CONFIG, RunFolder, best_run
@@ -29,135 +25,44 @@ if TYPE_CHECKING:
     from initializer import Machine
 
 # torch takes seconds to import: each action below imports what it needs, so that -h is instant.
-LATER = {"-ex": "export", "-v": "pictures and report", "-i": "inference"}
 
 
-# What each flag goes with: given with another action it is refused, not ignored. No action means training.
-ACTIONS = {"-gd": "generate_data", "-e": "evaluate", "-xf": "extract", "-r": "resume"}
-RUNS = ("training", "-r", "-e", "-xf")
-GENERATING = ("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded", "--shard", "--merge")
-GOES_WITH = {
-    **dict.fromkeys(GENERATING, ("-gd",)),
-    **dict.fromkeys(("--work_dir", "--gpus", "--deterministic", "--debug", "--plain"), RUNS),
-    "--pretrained_path": ("training", "-e", "-xf"),
-    "--init-head": ("training",),
-    "--seed": ("training",),
-    "--precision": ("training",),
-    "--compile": ("training", "-r"),
-    "--set": ("training", "-gd", "-e", "-xf"),
-    "--out": ("-e", "-xf"),
-    "--clips": ("-xf",),
-}
-IDLE_WITH = {
-    "--shard": ("--merge", "--strict", "--padded", "--from-padded"),
-    "--merge": ("--raw", "--jobs", "--from-padded"),
-}
-PRECISIONS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
-SCORED = ("eval", "train", "test")  # the splits of -e and -xf; not every data set has a test
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the command line: small and frozen; anything else is `--set`."""
-    parser = Parser("python main.py", __doc__)
-    add = parser.add_argument
-    add("-c", "--config", metavar="N", help="the experiment: a number, or the path of a yaml")
-    actions = parser.add_argument_group("actions (none: train)").add_mutually_exclusive_group()
-    actions.add_argument("-gd", "--generate_data", action="store_true", help="raw files -> store")
-    evaluate = "a split (eval) with -pp, else with the newest run's best; without labels: scores only"
-    actions.add_argument("-e", "--evaluate", nargs="?", const="eval", choices=SCORED, help=evaluate)
-    resume = "go on with the newest (or named) unfinished run, bit-exactly"
-    actions.add_argument("-r", "--resume", nargs="?", const="", metavar="RUN", help=resume)
-    extract = "pooled features, logits, labels and names of a split (eval)"
-    actions.add_argument("-xf", "--extract", nargs="?", const="eval", choices=SCORED, help=extract)
-    actions.add_argument("-l", "--list", action="store_true", help="list all experiments")
-
-    data = parser.add_argument_group("with -gd")
-    data.add_argument(
-        "--raw", nargs="+", type=Path, metavar="PATH", help="raw files, or folders of them (or GESTA_RAW)"
-    )
-    data.add_argument("-j", "--jobs", type=int, metavar="J", help="processes (all cores)")
-    data.add_argument("--force", action="store_true", help="replace what is there")
-    data.add_argument("--strict", action="store_true", help="exit 1 if any file was refused")
-    data.add_argument("--padded", action="store_true", help="write the padded arrays of older code, too")
-    data.add_argument("--from-padded", type=Path, metavar="FOLDER", help="read such arrays instead of raw files")
-    data.add_argument("--shard", metavar="I/N", help="the I-th of N shards only, on any machine")
-    data.add_argument("--merge", action="store_true", help="join the shards; no raw file is read")
-
-    run = parser.add_argument_group("running")
-    weights = "checkpoint: ours, .pth, .pth.tar, .pt, .pdparams; when training: initial weights"
-    run.add_argument("-pp", "--pretrained_path", type=Path, metavar="FILE", help=weights)
-    run.add_argument("--init-head", action="store_true", help="with -pp: a new head where the classes differ")
-    out = "scores (.npz, .json, .pkl: the field's) or features (.npz, .pkl) there, too"
-    run.add_argument("--out", type=Path, metavar="FILE", help=out)
-    run.add_argument("--clips", nargs="+", metavar="NAME", help="with -xf: full feature maps of these clips, too")
-    run.add_argument("-s", "--seed", type=int, metavar="S", help="instead of train.seed")
-    run.add_argument("--precision", choices=PRECISIONS, help="instead of train.precision")
-    override = "any config key, repeatable: --set train.epochs=10"
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
-    run.add_argument("-db", "--debug", action="store_true", help="300 clips, 2 epochs, own folder")
-
-    machine = parser.add_argument_group("this machine")
-    machine.add_argument("--store", type=Path, metavar="DIR", help="the parts (or GESTA_STORE; data/npy_dataset)")
-    machine.add_argument("-w", "--work_dir", type=Path, metavar="DIR", help="the runs (workdir)")
-    device = "cpu, or a CUDA device's number (the first, else cpu); several: a process on each"
-    machine.add_argument("-g", "--gpus", nargs="+", metavar="DEVICE", help=device)
-    machine.add_argument("--compile", action="store_true", help="the training network, by torch.compile")
-    machine.add_argument("--plain", action="store_true", help="evaluate with the readable network, not the fast one")
-    machine.add_argument("--deterministic", action="store_true", help="bit-exact on a GPU, too")
-    machine.add_argument("-np", "--no_progress_bar", action="store_true", help="log lines instead")
-    for flag in LATER:
-        add(flag, dest=flag, nargs="*", help=argparse.SUPPRESS)
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 (too many files refused), 2 (the user can mend it), 130 or 143."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    action = partial(_dispatch, words)
+    action = partial(_dispatch, sys.argv[1:] if words is None else list(words))
+    if launch.is_one_of_several():  # joining the others takes torch
+        _prepare_for_torch()
     return guarded(launch.with_others(action), configs.ConfigError)
 
 
+def _prepare_for_torch() -> None:
+    """Set what torch reads when it is imported, and what has to be there before its first tensor."""
+    # Threads that wait spin for long by default, which costs dearly on a busy machine and gains nothing on an idle one.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    keep_memory()  # docs/performance.md
+
+
 def _dispatch(words: Sequence[str]) -> int:
-    options = build_parser().parse_args(words)
-    for flag, what in LATER.items():
-        if getattr(options, flag) is not None:
-            return say(f"{flag} ({what}) is not part of this version yet", 2)
-    if launch.is_one_of_several() and (options.list or options.generate_data or options.extract):
-        raise UserError("torchrun is for training and -e; give this command without it")
+    options = arguments.parse(words)
     if options.list:
         return _list(options)
-    if options.config is None:
-        raise UserError("-c N is missing; `python main.py -l` lists the experiments, -h the flags")
-    _refuse_idle_flags(options)
-    overrides = [*options.set, *([] if options.seed is None else [f"train.seed={options.seed}"])]
-    overrides += [f"train.precision={PRECISIONS[options.precision]}"] if options.precision else []
-    config = configs.load(options.config, overrides)
+    if options.infer is not None:
+        return _infer(options)
+    config = _load(options)
     if options.generate_data:
         return _generate(config, options)
+    if options.export:
+        return _export(config, options)
     if options.gpus and len(options.gpus) > 1 and not launch.is_one_of_several():
         return _launch(options, words)
     return _run(config, options)
 
 
-def _refuse_idle_flags(options: argparse.Namespace) -> None:
-    action = next((flag for flag, name in ACTIONS.items() if _given(options, name)), "training")
-    for flag, actions in GOES_WITH.items():
-        if action not in actions and _given(options, _name(flag)):
-            raise UserError(f"{flag} has no effect with {action}; it goes with {', '.join(actions)}")
-    for flag, others in IDLE_WITH.items():
-        for other in others if _given(options, _name(flag)) else ():
-            if _given(options, _name(other)):
-                raise UserError(f"{other} has no effect with {flag}; leave it out")
-    if options.init_head and not options.pretrained_path:
-        raise UserError("--init-head has no effect without -pp FILE")
-
-
-def _name(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
-
-
-def _given(options: argparse.Namespace, name: str) -> bool:
-    return getattr(options, name) not in (None, False, [])
+def _load(options: argparse.Namespace) -> Config:
+    """Return the experiment with what the command line changes of it."""
+    overrides = [*(options.set or ()), *([] if options.seed is None else [f"train.seed={options.seed}"])]
+    overrides += [f"train.precision={PRECISIONS[options.precision]}"] if options.precision else []
+    return configs.load(options.config, overrides)
 
 
 def _generate(config: Config, options: argparse.Namespace) -> int:
@@ -173,7 +78,7 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
         raw=options.raw or (),
         from_padded=options.from_padded,
         padded=options.padded,
-        jobs=options.jobs or os.cpu_count() or 1,
+        jobs=options.jobs or launch.cores(),
         force=options.force,
         strict=options.strict,
         shard=parse_shard(options.shard) if options.shard is not None else None,
@@ -187,13 +92,19 @@ def _generate(config: Config, options: argparse.Namespace) -> int:
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:
-    # Threads that wait spin for long by default, which costs dearly on a busy machine and gains nothing on an idle one.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is imported
-    keep_memory()  # docs/performance.md
+    machine = _machine(options)
+    if options.evaluate or options.extract:
+        return _score(config, machine, options)
+    return _train(config, machine, options)
+
+
+def _machine(options: argparse.Namespace) -> "Machine":
+    """Return what belongs to this execution and not to the experiment."""
+    _prepare_for_torch()
     from initializer import Machine
     from utils import distributed
 
-    machine = Machine(
+    return Machine(
         store=configs.store_folder(options.store),
         work_dir=configs.work_folder(options.work_dir),
         device=launch.device_of(options.gpus),
@@ -206,9 +117,33 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         ranks=distributed.ranks(),
         is_restarted=distributed.is_restarted(),
     )
-    if options.evaluate or options.extract:
-        return _score(config, machine, options)
-    return _train(config, machine, options)
+
+
+def _export(config: Config, options: argparse.Namespace) -> int:
+    import exporter
+
+    request = exporter.Request(options.out, options.save_name, options.quantize)
+    exporter.export(config, _machine(options), options.pretrained_path, request)
+    return 0
+
+
+def _infer(options: argparse.Namespace) -> int:
+    import predictor
+
+    if bool(options.infer) == bool(options.listen):
+        raise UserError("-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them")
+    if options.config is None and options.set:
+        raise UserError("--set changes an experiment: name it with -c N")
+    config = _load(options) if options.config else None
+    machine = _machine(options)
+    classifier = predictor.open_classifier(config, options.pretrained_path, machine, threads=options.cpu_threads)
+    if arguments.is_live(options):
+        from predictor import live
+
+        settings = live.settings_of(arguments.told(options, arguments.LIVE), options.from_layout, classifier)
+        return live.run(classifier, settings, options.listen)
+    request = predictor.Request(**arguments.told(options, arguments.INFERRING))
+    return predictor.predict(classifier, [Path(each) for each in options.infer], request)
 
 
 def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
@@ -259,10 +194,12 @@ def _launch(options: argparse.Namespace, words: Sequence[str]) -> int:
     """Start this very command once for each device of -g; what a process has to say, it says itself."""
     from initializer.machine import pick_device
 
-    kinds = {pick_device(each).type for each in options.gpus}
-    if options.extract or len(kinds) > 1:
-        why = "-xf runs on one device" if options.extract else "devices of one kind only"
-        raise UserError(f"-g {' '.join(options.gpus)}: {why}; name one")
+    devices = [pick_device(each) for each in options.gpus]
+    kinds = {device.type for device in devices}
+    if len(kinds) > 1:
+        raise UserError(f"-g {' '.join(options.gpus)}: devices of one kind only; name one")
+    if kinds != {"cpu"} and len(set(devices)) < len(devices):
+        raise UserError(f"-g {' '.join(options.gpus)}: name each device once; a process needs one of its own")
     code, died = launch.start(len(options.gpus), [__file__, *words])
     if not died:
         return code
@@ -282,8 +219,8 @@ def _again(options: argparse.Namespace, *words: str) -> str:
 def _command(options: argparse.Namespace, *, resumes: bool = False) -> str:
     """Return how a command on the same experiment and store begins; who resumes takes the run's own settings."""
     store = ["--store", str(options.store)] if options.store else []
-    settings = [word for setting in options.set for word in ("--set", setting)] if not resumes else []
-    return shlex.join(["python", "main.py", "-c", options.config, *store, *settings])
+    settings = [word for setting in options.set or () for word in ("--set", setting)] if not resumes else []
+    return shlex.join(["python", "main.py", "-c", options.config or "NUMBER", *store, *settings])
 
 
 def _is_plain(config: Config, run: RunFolder) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import networks
-from benchmarks.harness import Contest, main
+from benchmarks import gpu, networks
+from benchmarks.harness import Contest, Limits, main
 from loss import cross_entropy
 from model.compact import compact
 from utils.allocator import keep_memory
@@ -39,9 +39,7 @@ def contest(network: str, must: float, goal: float, *, looped: bool = False) -> 
         unit="clips/s",
         arguments={"network": network, "clips": clips, "looped": looped},
         threads=2,
-        allowed=1e-4,
-        must=must,
-        goal=goal,
+        limits=Limits(must, goal, allowed=1e-4),
     )
 
 
@@ -54,4 +52,4 @@ CONTESTS = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(main("evaluation", CONTESTS))
+    sys.exit(main("evaluation", [*CONTESTS, *gpu.evaluations()]))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import config
-from benchmarks.harness import COLUMNS, Contest, Row, keep, main
+from benchmarks.harness import COLUMNS, Contest, Limits, Row, keep, main
 from benchmarks.raw_files import digests, write_raw
 from benchmarks.reference import generation as reference
 from dataset.padded import export
@@ -89,15 +89,15 @@ def contests(folder: str) -> list[Contest]:
     """Return what is measured on the files in `folder`."""
     here = "benchmarks.generation:prepare_"
 
-    def contest(stage: str, sides: tuple[str, str], number: int, raw: str, limits: tuple[float, float]) -> Contest:
+    def contest(stage: str, sides: tuple[str, str], number: int, raw: str, must: float, goal: float) -> Contest:
         arguments, (theirs, ours) = {"folder": folder, "number": number, "raw": raw}, (here + side for side in sides)
-        work, (must, goal) = FILES * RAW[raw], limits
-        return Contest(stage, theirs, ours, work, "files/s", arguments, allowed=0.0, must=must, goal=goal)
+        work, limits = FILES * RAW[raw], Limits(must, goal, allowed=0.0)
+        return Contest(stage, theirs, ours, work, "files/s", arguments, limits=limits)
 
     return [
-        contest("generate original, 1 process", ("reference", "ours"), 2001, "more", (10, 15)),
-        contest("generate transformed, 1 process", ("reference", "ours"), 2002, "raw", (25, 40)),
-        contest("generate, 2 processes over 1", ("ours", "two"), 2001, "many", (1.4, 1.6)),
+        contest("generate original, 1 process", ("reference", "ours"), 2001, "more", 10, 15),
+        contest("generate transformed, 1 process", ("reference", "ours"), 2002, "raw", 25, 40),
+        contest("generate, 2 processes over 1", ("ours", "two"), 2001, "many", 1.4, 1.6),
     ]
 
 
@@ -107,7 +107,7 @@ def size_row(folder: Path) -> Row:
     store = folder / "store-2001-raw-1"
     part = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     arrays = sum(path.stat().st_size for path in padded(store, 2001).iterdir())
-    return Row("part on disk", "clips/MB", FILES / arrays * 1e6, FILES / part * 1e6, arrays / part, must=5, goal=10)
+    return Row("part on disk", "clips/MB", FILES / arrays * 1e6, FILES / part * 1e6, arrays / part, Limits(5, 10))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.launch import cores
 from utils.tables import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,8 +230,9 @@ def machine() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     model = next((line.partition(":")[2] for line in lines if line.startswith("model name")), "cpu")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return "-".join("".join(letter if letter.isalnum() else " " for letter in f"{model} {cores} cores").lower().split())
+    return "-".join(
+        "".join(letter if letter.isalnum() else " " for letter in f"{model} {cores()} cores").lower().split()
+    )
 
 
 def main(script: str, contests: Sequence[Contest]) -> int:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from benchmarks.clips import LONGEST, ntu_like
-from benchmarks.harness import Contest, main
-from config import load
+from benchmarks.harness import Contest, Limits, main
+from config import Config, load
 from dataset.layouts import load_layout
-from dataset.loader import Clips, FrameTable
+from dataset.loader import Clips, FrameTable, Loader
 from dataset.packing import COUNT, LOOP, ROW, pack
 from dataset.splits import load_benchmark
 from dataset.store import Part
@@ -24,11 +24,8 @@ CLIPS, BATCH, FRAMES = 64, 16, 288
 def prepare_ours(clips: int, batch_size: int, frames: int, *, looped: bool) -> Callable[[], dict[str, np.ndarray]]:
     """Return a pass over `clips` clips in batches; it returns the last one."""
     keep_memory()
-    part, device = part_of(ntu_like(clips), looped=looped), torch.device("cpu")
-    held = {"eval": Clips(FrameTable([part], device), [part], [np.arange(clips)], persons=2)}
-    data = Data(load_benchmark("ntu-xsub"), load_layout("ntu"), device, held, counts="", checksums={})
     config = load("2001", [f"input.frames={frames}", f"test.batch_size={batch_size}"])
-    loader = make_loader(config, data, "eval", trains=False)
+    loader = loader_of(ntu_like(clips), config, torch.device("cpu"), "eval", looped=looped)
 
     def load_all() -> dict[str, np.ndarray]:
         for batch in loader:
@@ -36,6 +33,16 @@ def prepare_ours(clips: int, batch_size: int, frames: int, *, looped: bool) -> C
         return {"streams": streams.numpy()}
 
     return load_all
+
+
+def loader_of(
+    clips: list[np.ndarray], config: Config, device: torch.device, split: str, *, looped: bool = False
+) -> Loader:
+    """Return the batches that an experiment makes of clips (M, T, V, C), to train on if they are its `train`."""
+    part = part_of(clips, looped=looped)
+    held = {split: Clips(FrameTable([part], device), [part], [np.arange(len(clips))], persons=2)}
+    data = Data(load_benchmark("ntu-xsub"), load_layout("ntu"), device, held, counts="", checksums={})
+    return make_loader(config, data, split, trains=split == "train")
 
 
 def part_of(clips: list[np.ndarray], *, looped: bool) -> Part:
@@ -57,9 +64,7 @@ def contest(data: str, must: float | None = None, goal: float | None = None, *, 
         work=CLIPS,
         unit="clips/s",
         arguments={"clips": CLIPS, "batch_size": BATCH, "frames": FRAMES, "looped": looped},
-        allowed=0,
-        must=must,
-        goal=goal,
+        limits=Limits(must, goal, allowed=0),
     )
 
 

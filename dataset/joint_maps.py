@@ -50,7 +50,7 @@ class JointMap:
                 mapped[..., v, :] = joints[..., origin[0], :]
             elif origin:
                 found = joints[..., list(origin), :]
-                mapped[..., v, :] = found.mean(axis=-2) * found.any(axis=-1, keepdims=True).all(axis=-2)
+                mapped[..., v, :] = found.mean(axis=-2) * np.all(found.any(axis=-1, keepdims=True), axis=-2)
         return mapped
 
     def describe(self) -> list[str]:

@@ -23,13 +23,14 @@ def _layout(name: str) -> Layout:
 def read_source(reader: Reader, source: Source, variants: tuple[str, ...]) -> ReadSource:
     """Read one source; a `ReadError` becomes a refusal, so that the others go on."""
     try:
-        clips = [_stored(recording, variants, reader.variants, reader.layout) for recording in reader.read(source)]
+        clips = [stored(recording, variants, reader.variants, reader.layout) for recording in reader.read(source)]
     except ReadError as error:
         return ReadSource(source.name, refused=str(error))
     return ReadSource(source.name, clips)
 
 
-def _stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...], layout: str) -> StoredClip:
+def stored(recording: Recording, variants: tuple[str, ...], made: tuple[str, ...], layout: str) -> StoredClip:
+    """Return a recording in `variants`, of which it is some already (`made`): as the store keeps it."""
     about = {
         "name": recording.name,
         "label": recording.label,

@@ -55,8 +55,7 @@ class Order:
 
 def order_of(config: Config, part: str, request: Request) -> Order:
     """Return what to generate of a part: with which reader, and from which folders."""
-    data = config.data
-    reader: Reader = READERS[data.form](**_reader_options(config))
+    data, reader = config.data, reader_of(config)
     if request.from_padded:
         reader, roots = PaddedReader(data.benchmark, data.variant), [request.from_padded]
     else:
@@ -64,10 +63,12 @@ def order_of(config: Config, part: str, request: Request) -> Order:
     return Order(part, reader, roots, data.variant, request)
 
 
-def _reader_options(config: Config) -> dict[str, Any]:
+def reader_of(config: Config) -> Reader:
+    """Return the reader of an experiment's raw form, with its options."""
     layout, options = load_layout(config.data.layout), config.data.reader_options()
     known = {"joints": layout.joints, "num_joints": layout.num_joints}  # what the layout knows and the data leave open
-    return {key: known[key] if value is None and key in known else value for key, value in options.items()}
+    told = {key: known[key] if value is None and key in known else value for key, value in options.items()}
+    return READERS[config.data.form](**told)
 
 
 def plan_of(order: Order, scan: Scan) -> dict[str, Any]:

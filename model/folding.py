@@ -179,8 +179,8 @@ class MixThenSum(FoldedGraph):
         return weight.flatten(0, 1).T, adjacency.permute(2, 1, 0).flatten(1)  # (C, HC'), (V, VH)
 
     def gather(self, frames: Tensor, start: Tensor) -> Tensor:
-        mixed = (frames.flatten(0, 1) @ self.mix).view(len(frames), self.adjacency.shape[1], -1)  # (NT, VH, C')
-        return start.baddbmm_(self.adjacency.expand(len(frames), -1, -1), mixed)
+        mixed = (frames.flatten(0, 1) @ self.mix).view(frames.shape[0], self.adjacency.shape[1], -1)  # (NT, VH, C')
+        return start.baddbmm_(self.adjacency.expand(frames.shape[0], -1, -1), mixed)
 
 
 class SumThenMix(FoldedGraph):
@@ -190,7 +190,7 @@ class SumThenMix(FoldedGraph):
         return weight.mT.flatten(0, 1), adjacency.permute(2, 0, 1).flatten(0, 1)  # (HC, C'), (VH, V)
 
     def gather(self, frames: Tensor, start: Tensor) -> Tensor:
-        summed = torch.bmm(self.adjacency.expand(len(frames), -1, -1), frames).view(-1, len(self.mix))  # (NTV, HC)
+        summed = torch.bmm(self.adjacency.expand(frames.shape[0], -1, -1), frames).view(-1, len(self.mix))  # (NTV, HC)
         return start.flatten(0, 1).addmm_(summed, self.mix).view(start.shape)
 
 

@@ -81,7 +81,7 @@ class Recognizer(nn.Module):
         x = self._rows(streams)
         for block in self.parts.blocks:
             x = block(x)
-        return x.unflatten(0, (len(streams), -1)).permute(0, 2, 3, 4, 1)
+        return x.unflatten(0, (streams.shape[0], -1)).permute(0, 2, 3, 4, 1)
 
     def pool(self, features: Tensor) -> Tensor:
         """Return the mean (N, C') of `features` (N, C', T', V, M) over frames, joints and persons."""

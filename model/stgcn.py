@@ -150,7 +150,7 @@ def gather(x: Tensor, adjacency: Tensor) -> Tensor:
     num_clips, _, num_frames, _ = x.shape
     weight = adjacency.permute(2, 1, 0).flatten(1)  # (V, VK)
     x = x.permute(0, 2, 3, 1).unflatten(3, (len(adjacency), -1)).flatten(0, 1).flatten(1, 2)  # (NT, VK, C)
-    x = torch.bmm(weight.expand(len(x), -1, -1), x)  # (NT, V, C)
+    x = torch.bmm(weight.expand(x.shape[0], -1, -1), x)  # (NT, V, C)
     return x.unflatten(0, (num_clips, num_frames)).permute(0, 3, 1, 2)  # (N, C, T, V)
 
 

@@ -3,12 +3,13 @@
 Form: dict(split: {list_subset: [ids]}, annotations: [item, ...]), or a plain list of items (mmaction2 0.x), one file a
 split. An item: frame_dir (or filename), label from 0, total_frames, keypoint (M, T, V, 2 or 3), in 2D with
 keypoint_score (M, T, V) and img_shape (height, width). PYSKL's Kinetics has its keypoints in other files
-(`reader/compressed.py`). Source: PYSKL's PoseDataset, and the files that it publishes.
+(`reader/compressed.py`). To classify, a file may be one item alone, as PaddleVideo's example is, without label, name
+or total_frames. Source: PYSKL's PoseDataset, and the files that it publishes.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from reader.items import FLOATS, LastFile, array, integer
 from reader.names import list_and_subset, list_and_subset_of_file, ntu_columns
 from utils.errors import UserError
 from utils.pickles import HeldArray, load_pickle
-from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source, refuse_twins
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source, refuse_twins
 
 XYZ, SCORED = ("x", "y", "z"), ("x", "y", "score")
 USUAL: dict[str, tuple[int, tuple[str, ...]]] = {  # what the files of a layout hold, unless one says otherwise
@@ -35,6 +36,8 @@ USUAL: dict[str, tuple[int, tuple[str, ...]]] = {  # what the files of a layout 
     "hand-21": (21, SCORED),
 }
 ACCEPTED = "expected an annotation pickle of PYSKL or mmaction2; fetch or export it again"
+GIVE = "give the experiment's own file (--raw FILE), or, for data of yours, set data.layout: {}"
+MAP = "if it is {}, --from-layout with that name maps its joints"
 ABSENT = "named in a split, but not among the annotations"
 
 
@@ -95,6 +98,16 @@ class AnnotationReader:
         refuse_twins(sources)
         return Scan(sources, skipped, tuple(lists))
 
+    def list_file(self, path: Path) -> Scan:
+        """List all clips of a file, or the one item that it is; raises `UserError` as `scan`."""
+        held = _files.open(path)
+        reader = self if is_index(held.items) else replace(self, valid_ratio=0)  # which asks for an index
+        reader._refuse_other_form(path, held.items, MAP)
+        if is_index(held.items):
+            return Scan(list_items(path, held.items, held.names, range(len(held.items))))
+        size = path.stat().st_size
+        return Scan([Bare(name, path, size, number) for number, name in enumerate(held.names)])
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of an item, joints (persons, T, V, C) in the file's dtype, absent persons zero.
 
@@ -103,7 +116,8 @@ class AnnotationReader:
         held = _files.open(source.path)
         item, name = held.items[source.item], held.names[source.item]
         try:
-            joints, label = self._joints(item, source, held), _label(item)
+            item = _completed(item) if isinstance(source, Bare) else item
+            joints, label = self._joints(item, source, held), _label(item, UNKNOWN if isinstance(source, Bare) else 0)
             columns = _frame_size(item) if "score" in self.channels else {}
         except UserError:
             raise  # the file of the skeletons is damaged, and not this clip alone
@@ -118,7 +132,7 @@ class AnnotationReader:
     def open_file(self, path: Path) -> "Annotations":
         """Return what an annotation pickle holds; raises `UserError` if it is none, or of another skeleton."""
         held = _files.open(path)
-        self._refuse_other_form(path, held.items)
+        self._refuse_other_form(path, held.items, GIVE)
         return held
 
     def _split_roots(self, roots: Sequence[Path], part: str) -> tuple[list[Path], list[Path]]:
@@ -151,7 +165,7 @@ class AnnotationReader:
         except ValueError as error:
             raise UserError(f"{path}: clip {number} ({held.names[number]}): {error}") from error
 
-    def _refuse_other_form(self, path: Path, items: Sequence[Mapping[str, Any]]) -> None:
+    def _refuse_other_form(self, path: Path, items: Sequence[Mapping[str, Any]], remedy: str) -> None:
         """Refuse a file whose first clip is of another skeleton: all its clips would be."""
         if is_index(items):
             if self.channels != SCORED:
@@ -168,7 +182,7 @@ class AnnotationReader:
             fitting = next((name for name, (number, _) in USUAL.items() if number == joints), f"one of {joints} joints")
             raise UserError(
                 f"{path}: skeletons of {joints} joints, but layout {self.layout} has {self.num_joints}; "
-                f"give the experiment's own file (--raw FILE), or, for data of yours, set data.layout: {fitting}"
+                f"{remedy.format(fitting)}"
             )
         if _channels(item) != len(self.channels) or ("keypoint_score" in item and "score" not in self.channels):
             scored = " with a score" if "keypoint_score" in item else ""
@@ -224,7 +238,9 @@ _files = LastFile(_load, ACCEPTED)
 
 def _parse(path: Path, content: Any) -> Annotations:
     splits, items = {}, content
-    if isinstance(content, dict):
+    if isinstance(content, dict) and isinstance(content.get("keypoint"), HeldArray):
+        items = [{"frame_dir": path.stem, **content}]
+    elif isinstance(content, dict):
         splits, items = content.get("split", {}), content.get("annotations")
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
         keys = f" of {', '.join(map(str, content))[:100]}" if isinstance(content, dict) else ""
@@ -275,9 +291,16 @@ def _lists(path: Path, stated: Mapping[tuple[str, str], list[str]]) -> dict[str,
     return lists
 
 
-def _label(item: Mapping[str, Any]) -> int:
+def _completed(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with what one to be classified need not state."""
+    keypoint: Any = item.get("keypoint")
+    is_clip = isinstance(keypoint, HeldArray) and len(keypoint.shape) == 4  # anything else will be refused
+    return {"label": UNKNOWN, **({"total_frames": keypoint.shape[1]} if is_clip else {}), **item}
+
+
+def _label(item: Mapping[str, Any], lowest: int) -> int:
     label = integer(item, "label")
-    if label < 0:
+    if label < lowest:
         raise ValueError(f"label is {label}; labels count from 0")
     return label
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError  # of numpy, which parses an array's header
 from typing import IO
 from weakref import finalize
 
@@ -21,13 +22,13 @@ import numpy as np
 from reader.items import FLOATS
 from reader.padded import PaddedReader, check_values, cut
 from utils.errors import UserError
-from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source
 
 SPLITS = {"train": "train", "test": "eval"}  # in the file's words, and in ours
 PERSONS, JOINTS, AXES = 2, 25, 3
 WIDTH = PERSONS * JOINTS * AXES
 UNUSED = "not one of x_train, y_train, x_test and y_test"
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, TokenError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,16 @@ class ArraysReader:
             return self._padded.scan(roots, part)
         if self.variant != "original":
             raise UserError(f"{path}: an .npz holds original clips, no {self.variant} ones; set data.variant: original")
-        with _refusing(path), zipfile.ZipFile(path) as archive:
-            held = {name.removesuffix(".npy") for name in archive.namelist()}
-        size, sources = path.stat().st_size, []
-        for split in (split for split in SPLITS if f"x_{split}" in held):
-            sources += [Source(f"{split}-{row:06}", path, size, row) for row in range(len(_open(path, split).labels))]
-        if not sources:
-            raise UserError(
-                f"{path}: neither x_train nor x_test; it holds {', '.join(sorted(held))[:200] or 'nothing'}"
-            )
+        held = held_in(path)
+        for split in SPLITS:
+            if f"x_{split}" in held and f"y_{split}" not in held:
+                raise UserError(f"{path}: has no y_{split}")
         unused = sorted(held - {f"{letter}_{split}" for letter in "xy" for split in SPLITS})
-        return Scan(sources, {UNUSED: unused} if unused else {}, (self.benchmark,))
+        return Scan(_rows(path, held, Source), {UNUSED: unused} if unused else {}, (self.benchmark,))
+
+    def list_file(self, path: Path) -> Scan:
+        """List the rows of an .npz, which needs no y_train nor y_test, or of a padded array."""
+        return self._padded.list_file(path) if path.suffix == ".npy" else Scan(_rows(path, held_in(path), Bare))
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield one row as (2, T, 25, 3), cut behind the last frame that is not empty."""
@@ -91,7 +91,7 @@ class ArraysReader:
         label, row = int(arrays.labels[source.item]), arrays.row(source.item)  # row: (T, M * V * C)
         joints = row.reshape(len(row), PERSONS, JOINTS, AXES).transpose(1, 0, 2, 3)
         try:
-            if label < 0:
+            if label < 0 and not isinstance(source, Bare):
                 raise ValueError(f"has no class: row {source.item} of y_{split} is not one-hot")
             check_values(joints)
         except ValueError as error:
@@ -100,26 +100,49 @@ class ArraysReader:
         yield Recording(source.name, cut(joints, None), label, columns, {self.benchmark: SPLITS[split]})
 
 
+def held_in(path: Path) -> set[str]:
+    """Return the names of the arrays in an .npz; raises `UserError` if it is none."""
+    with _refusing(path), zipfile.ZipFile(path) as archive:
+        return {name.removesuffix(".npy") for name in archive.namelist()}
+
+
+def _rows(path: Path, held: set[str], kind: type[Source]) -> list[Source]:
+    """Return the rows of the splits that a file holds; raises `UserError` if there is none."""
+    size, rows = path.stat().st_size, list[Source]()
+    for split in (split for split in SPLITS if f"x_{split}" in held):
+        rows += [kind(f"{split}-{row:06}", path, size, row) for row in range(len(_open(path, split).labels))]
+    if not rows:
+        raise UserError(f"{path}: neither x_train nor x_test; it holds {', '.join(sorted(held))[:200] or 'nothing'}")
+    return rows
+
+
 class _Arrays:
-    """The two arrays of a split: labels (N,), -1 where the row is not one-hot, and the clips, read on one at a time."""
+    """The two arrays of a split: labels (N,), -1 where the row is not one-hot, and the clips, read on one at a time.
+
+    Without labels all are -1.
+    """
 
     def __init__(self, path: Path, split: str) -> None:
         self._path = path
         with ExitStack() as files:
             self._archive = zipfile.ZipFile(files.enter_context(path.open("rb")))
-            self.labels = self._read_labels(f"y_{split}")
-            self._read_header(f"x_{split}")
+            is_labelled = f"y_{split}.npy" in self._archive.namelist()
+            labels = self._read_labels(f"y_{split}") if is_labelled else None
+            count = self._read_header(f"x_{split}")
+            self.labels = np.full(count, UNKNOWN) if labels is None else labels
+            if len(self.labels) != count:
+                raise UserError(f"{path}: x_{split} has {count} clips, but y_{split} has {len(self.labels)}")
             finalize(self, files.pop_all().close)
 
-    def _read_header(self, name: str) -> None:
+    def _read_header(self, name: str) -> int:
+        """Open the clips of a split and return how many there are."""
         self._stream, shape, self._dtype = self._member(name)
         if len(shape) != 3 or shape[2] != WIDTH or self._dtype not in FLOATS:
             raise UserError(
                 f"{self._path}: {name} is {self._dtype} {shape}, but (N, T, {WIDTH}) of floats was expected"
             )
-        if len(self.labels) != shape[0]:
-            raise UserError(f"{self._path}: {name} has {shape[0]} clips, but y{name[1:]} has {len(self.labels)}")
         self._shape, self._start = shape[1:], self._stream.tell()
+        return shape[0]
 
     def row(self, number: int) -> np.ndarray:
         """Return one clip (T, 150); quick for the next one, and for a later one as long as reading up to it takes."""

@@ -22,7 +22,7 @@ from reader.annotations import XYZ, AnnotationReader
 from reader.padded import check_values, open_array
 from utils.errors import UserError
 from utils.pickles import load_pickle
-from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source
 
 CLASSES = (60, 120)
 CLIP = (1, 150, 25, 3)  # (M, T, V, C)
@@ -83,23 +83,29 @@ class BabelReader:
         sources = [Source(name, path, sizes[path], row) for name, (_, path, row) in zip(unique, rows, strict=True)]
         return Scan(sources, skipped, (self.split_list,))
 
+    def list_file(self, path: Path) -> Scan:
+        """List the clips of a list, or of an array, of any name and with or without its label file."""
+        size = path.stat().st_size
+        return Scan([Bare(name, path, size, row) for row, name in enumerate(numbered(self._names(path)))])
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield one chunk (1, 150, 25, 3); in the test split its label is unknown.
 
         Raises `ReadError` if it is empty or not finite, or if its label is no class.
         """
-        split, name = _split_of(source.path), self._names(source.path)[source.item]
+        split = None if isinstance(source, Bare) else _split_of(source.path)
+        name = self._names(source.path)[source.item]
         joints, label = self._clip(source)
         try:
             check_values(joints)
             if joints.shape != CLIP:
                 raise ValueError(f"is {joints.shape}, but {CLIP} was expected")
-            if not 0 <= label < self.classes and (split, label) != ("test", UNKNOWN):
+            if not 0 <= label < self.classes and (label != UNKNOWN or split not in ("test", None)):
                 raise ValueError(f"has the label {label}, but the classes are 0 to {self.classes - 1}")
         except ValueError as error:
             raise ReadError(source.path, None, f"row {source.item} ({name}) {error}") from error
         columns = {**_columns(name), "source": str(source.path)}
-        yield Recording(source.name, joints, label, columns, {self.split_list: SPLITS[split]})
+        yield Recording(source.name, joints, label, columns, {self.split_list: SPLITS[split]} if split else {})
 
     def _clip(self, source: Source) -> tuple[np.ndarray, int]:
         """Return joints (M, T, V, C) and label."""
@@ -224,6 +230,8 @@ def _opened(path: Path, labels: Path, *_: tuple[int, int] | None) -> _Arrays:
     if data.shape[1:] != ROW or data.dtype not in (np.float32, np.float64):
         expected = f"(N, {', '.join(map(str, ROW))}) of float32 or float64"
         raise ReadError(path, None, f"{data.dtype} {data.shape}, but {expected} was expected")
+    if not labels.exists():  # which `scan` refuses
+        return _Arrays(data, [UNKNOWN] * len(data), [f"{path.stem}-{row:06}" for row in range(len(data))])
     arrays = _Arrays(data, *_labels(labels))
     if len(arrays.labels) != len(data):
         raise ReadError(path, None, f"{len(data)} clips, but {labels.name} has {len(arrays.labels)}; fetch both again")

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
 from pathlib import Path
+from tokenize import TokenError  # of numpy, which parses an array's header
 
 import numpy as np
 
 from reader.annotations import USUAL, XYZ
+from reader.items import FLOATS
 from reader.names import ntu_columns
 from reader.ntu import NAME, PARTS, part_of
 from utils.errors import UserError
 from utils.pickles import load_pickle
-from utils.recording import ReadError, Recording, Scan, Source, refuse_twins
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source, refuse_twins
 
 FILES = {  # of a split; the first that is there counts
     "train": ("train_data.npy", "train_data_joint.npy"),
@@ -75,36 +77,51 @@ class PaddedReader:
         refuse_twins(sources)
         return Scan(sources, split_lists=(self.benchmark,))
 
+    def list_file(self, path: Path) -> Scan:
+        """List the rows of an array (N, 3, T, V, M) of any name, which needs no label file."""
+        size, (_, labels) = path.stat().st_size, _open(path, USUAL[self.layout][0], strict=False)
+        names = [Path(source.replace("\\", "/")).stem for source, _, _ in labels]
+        return Scan([Bare(name, path, size, row) for row, name in enumerate(names)])
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield one row of an array as (2, T, V, 3).
 
         `original` is cut to the frames that the label file states, or else behind the last frame that is not empty.
         """
-        data, labels = _open(source.path, USUAL[self.layout][0])
+        is_bare = isinstance(source, Bare)
+        data, labels = _open(source.path, USUAL[self.layout][0], strict=not is_bare)
         path, label, frames = labels[source.item]
-        joints = np.ascontiguousarray(data[source.item].transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+            row = data[source.item].astype(np.float32)
+        joints = np.ascontiguousarray(row.transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
         try:
             self._check(joints)
             joints = cut(joints, frames) if self.variant == "original" else joints
         except ValueError as error:
             raise ReadError(source.path, None, f"row {source.item} ({source.name}) {error}") from error
-        split = next(split for split, names in FILES.items() if source.path.name in names)
+        side = next((split for split, names in FILES.items() if source.path.name in names), None)
+        splits = {self.benchmark: side} if side else {}
         columns = {**ntu_columns(source.name), "source": path}
-        yield Recording(source.name, joints, label, columns, {self.benchmark: split}, frames)
+        yield Recording(source.name, joints, label, columns, splits, frames)
 
     def _check(self, joints: np.ndarray) -> None:
         """Raise `ValueError` if a clip is broken, or not of the variant."""
         check_values(joints)
-        centred = not joints[0, :, CENTRE].any()
+        centred = is_centred(joints)
         if self.channels == XYZ and centred != (self.variant != "original"):
             state = f"centred on joint {CENTRE}" if centred else f"not centred on joint {CENTRE}"
             raise ValueError(f"is not {self.variant}: {state}")
 
     def _clips(self, path: Path, part: str) -> list[Source]:
-        _, labels = _open(path, USUAL[self.layout][0])
+        _, labels = _open(path, USUAL[self.layout][0], strict=True)
         names = [Path(source.replace("\\", "/")).stem for source, _, _ in labels]
         size = path.stat().st_size
         return [Source(name, path, size, row) for row, name in enumerate(names) if _belongs(name, part)]
+
+
+def is_centred(joints: np.ndarray) -> bool:
+    """Tell whether a clip (M, T, V, C) is centred, as transformed ones are."""
+    return not joints[0, :, CENTRE].any()
 
 
 def check_values(joints: np.ndarray) -> None:
@@ -138,17 +155,24 @@ def open_array(path: Path) -> np.ndarray:
     """Return a mapped `.npy` array; raises `ReadError` if it is no such file, or not whole."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, TokenError) as error:
         raise ReadError(path, None, f"not a whole .npy array ({error}); fetch it again") from error
 
 
 @lru_cache(maxsize=2)
-def _open(path: Path, joints: int) -> tuple[np.ndarray, list[tuple[str, int, int | None]]]:
-    """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames where stated)."""
-    data = open_array(path)
-    if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (joints, 2) or data.dtype != np.float32:
+def _open(path: Path, joints: int, *, strict: bool) -> tuple[np.ndarray, list[tuple[str, int, int | None]]]:
+    """Return the mapped array (N, C, T, V, M) and per row (source path, label, frames where stated).
+
+    If not `strict`, M may be any number, the type any float, and labels may be absent.
+    """
+    data, label_file = open_array(path), path.with_name(path.name.partition("_")[0] + "_label.pkl")
+    is_ours = data.shape[4:] == (2,) and data.dtype == np.float32
+    fits = data.ndim == 5 and data.shape[1] == 3 and data.shape[3] == joints
+    if not fits or not (is_ours or (data.dtype in FLOATS and not strict)):
         raise ReadError(path, None, f"{data.dtype} {data.shape}, but (N, 3, T, {joints}, 2) float32 was expected")
-    labels = _labels(path.with_name(path.name.partition("_")[0] + "_label.pkl"))
+    if not strict and not label_file.exists():
+        return data, [(f"{path.stem}-{row:06}", UNKNOWN, None) for row in range(len(data))]
+    labels = _labels(label_file)
     if len(labels) != len(data):
         raise ReadError(path, None, f"{len(data)} clips, but its label file has {len(labels)}")
     return data, labels

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from reader.files import by_name, list_clips
-from utils.recording import ReadError, Recording, Scan, Source
+from reader.files import NO_ACTION, by_name, list_clips, one_clip
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source
 
 NUM_JOINTS = 20
 ACTIONS = ("01", "02", "03", "04", "05", "06", "08", "09", "11", "12")  # in the order of their labels
@@ -39,6 +39,10 @@ class UclaReader:
         """List the clips below `roots`; other files, and actions that the data set does not have, are left out."""
         return list_clips(roots, part, FORM, by_name(FORM, NAME, ACTIONS.__contains__))
 
+    def list_file(self, path: Path) -> Scan:
+        """List the one clip of a file."""
+        return one_clip(path)
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (1, T, 20, 3) float32; T may be 1.
 
@@ -46,19 +50,32 @@ class UclaReader:
         A JSON number is a text and has no dtype: float32 gives back all six digits that these files state.
         """
         match = NAME.fullmatch(source.path.name)
-        if match is None:
+        if match is None and not isinstance(source, Bare):
             raise ReadError(source.path, None, f"not named {FORM}")
         content = _load(source.path)
-        label = ACTIONS.index(match["action"])
-        for key, expected in (("label", label + 1), ("file_name", source.name)):
-            if content.get(key, expected) != expected:
-                reason = f"{key} is {content[key]!r:.40}, but by the file's name it is {expected!r}"
-                raise ReadError(source.path, None, f"{reason}; was it renamed? {AGAIN}")
-        columns = {key: int(match[key]) for key in ("subject", "episode", "action")}
-        columns["camera"] = int(match["view"])
+        label, columns = _named(source, match, content) if match else (_stated(content), dict[str, int]())
         yield Recording(
             source.name, _joints(source.path, content)[None], label, {**columns, "source": str(source.path)}
         )
+
+
+def _named(source: Source, match: re.Match[str], content: dict[str, Any]) -> tuple[int, dict[str, int]]:
+    """Return the label and the columns that a file's name states; raises `ReadError` where the content differs."""
+    if match["action"] not in ACTIONS:
+        raise ReadError(source.path, None, NO_ACTION)
+    label = ACTIONS.index(match["action"])
+    for key, expected in (("label", label + 1), ("file_name", source.name)):
+        if content.get(key, expected) != expected:
+            reason = f"{key} is {content[key]!r:.40}, but by the file's name it is {expected!r}"
+            raise ReadError(source.path, None, f"{reason}; was it renamed? {AGAIN}")
+    columns = {key: int(match[key]) for key in ("subject", "episode", "action")}
+    return label, columns | {"camera": int(match["view"])}
+
+
+def _stated(content: dict[str, Any]) -> int:
+    """Return the label that a file states itself, `UNKNOWN` if it is none."""
+    label = content.get("label")
+    return label - 1 if type(label) is int and 1 <= label <= len(ACTIONS) else UNKNOWN
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reader.files import by_name, list_clips
+from reader.files import by_name, list_clips, one_clip
 from reader.matlab import read_array
-from utils.recording import ReadError, Recording, Scan, Source
+from utils.recording import UNKNOWN, Bare, ReadError, Recording, Scan, Source
 
 NUM_JOINTS = 20
 NUM_ACTIONS = 27
@@ -39,14 +39,20 @@ class UtdReader:
         """List the clips below `roots`; other files, and actions that the data set does not have, are left out."""
         return list_clips(roots, part, FORM, by_name(FORM, NAME, lambda action: int(action) <= NUM_ACTIONS))
 
+    def list_file(self, path: Path) -> Scan:
+        """List the one clip of a file."""
+        return one_clip(path)
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a file, joints (1, T, 20, 3) float64, MATLAB's own; raises `ReadError`."""
         match = NAME.fullmatch(source.path.name)
-        if match is None:
+        if match is None and not isinstance(source, Bare):
             raise ReadError(source.path, None, f"not named {FORM}")
-        columns = {key: int(value) for key, value in match.groupdict().items()}
+        columns = {key: int(value) for key, value in match.groupdict().items()} if match else {}
         joints = _joints(source.path, _load(source.path))[None]
-        yield Recording(source.name, joints, columns["action"] - 1, {**columns, "source": str(source.path)})
+        yield Recording(
+            source.name, joints, columns.get("action", UNKNOWN + 1) - 1, {**columns, "source": str(source.path)}
+        )
 
 
 def _load(path: Path) -> np.ndarray:

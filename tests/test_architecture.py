@@ -20,8 +20,11 @@ ALLOWED = {
     "reader": {"utils"},
     "processor": {"utils"},
     "generator": {"config", "dataset", "reader", "utils"},
-    "initializer": {"config", "dataset", "loss", "model", "processor", "scheduler", "utils"},
-    "main": {"config", "generator", "initializer", "processor", "utils"},
+    "initializer": {"config", "dataset", "loss", "model", "scheduler", "utils"},
+    "exporter": {"config", "dataset", "initializer", "model", "processor", "utils"},
+    "predictor": {"config", "dataset", "generator", "initializer", "processor", "reader", "utils"},
+    "arguments": {"utils"},
+    "main": {"arguments", "config", "exporter", "generator", "initializer", "predictor", "processor", "utils"},
 }
 
 

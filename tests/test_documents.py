@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
+import arguments
 import config
-import main
+from benchmarks import readme
 from dataset.splits import load_benchmark
 from tests.reader.babel_form import write_babel
 from tests.reader.dlc_form import write_dlc
@@ -213,8 +214,8 @@ class User:
             self.interrupt_a_run()
 
     def train_two_streams(self):
-        for arguments in ("-c 3001 -gd --raw ntu60_3danno.pkl", "-c 3001 -np", "-c 3002 -np"):
-            code, output = self.run(f"python main.py {arguments}")
+        for words in ("-c 3001 -gd --raw ntu60_3danno.pkl", "-c 3001 -np", "-c 3002 -np"):
+            code, output = self.run(f"python main.py {words}")
             assert code == 0, output
 
     def interrupt_a_run(self):
@@ -289,14 +290,14 @@ def test_every_command_is_one_of_ours(command):
         place = ROOT / words[1].replace(".", "/")
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists()
     elif "-h" not in words:
-        options = main.build_parser().parse_args(words[1:])
+        options = arguments.build_parser().parse_args(words[1:])
         if options.config and options.config.isdigit():
-            config.load(options.config, options.set)
+            config.load(options.config, options.set or ())
 
 
 def our_flags():
     """Return all option strings that -h shows."""
-    actions = main.build_parser()._actions
+    actions = arguments.build_parser()._actions
     return {flag for action in actions if action.help != "==SUPPRESS==" for flag in action.option_strings}
 
 
@@ -311,7 +312,7 @@ def test_flags_that_stand_beside_theirs_exist_or_are_said_to_come_later():
         for span in spans(cells):
             flag = span.split()[0]
             if re.fullmatch(r"--?[a-z][\w-]*", flag) and flag not in our_flags():
-                assert "later" in cells and flag in main.LATER, cells
+                assert "later" in cells and flag in arguments.LATER, cells
 
 
 def test_settings_that_stand_beside_theirs_are_accepted():
@@ -421,13 +422,10 @@ def test_the_readmes_figures_of_other_code_are_the_configurations():
     assert shown == {n for n in config.numbers() if "1000" < n < "1100" or "4000" < n < "4010"}
 
 
-def test_the_ratios_of_the_performance_page_are_those_of_the_results():
+def test_the_readmes_table_of_speeds_is_that_of_the_results():
     (results,) = (ROOT / "benchmarks/results").glob("*.json")
-    kept = [row for script in json.loads(results.read_text()).values() for row in script.values()]
-    tables = (cells for header, cells in rows(TEXTS["performance.md"]) if header[3:] == ["ratio", "must", "goal"])
-    shown = {cells[0]: re.match(r"[\d.]+x", cells[3]) for cells in tables}
-    ratios = [found[0] for stage, found in shown.items() if found and "memory" not in stage]
-    assert sorted(ratios) == sorted(f"{row['ratio']:.1f}x" for row in kept)
+    text = TEXTS["README.md"]
+    assert readme.renewed(text, readme.table(json.loads(results.read_text()))) == text
 
 
 def test_the_readmes_fused_figures_are_the_configurations():

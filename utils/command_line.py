@@ -20,7 +20,8 @@ OLD_FLAGS = {
     "--weights --checkpoint -C --load-from -p --pretrained_params --model_file --params_file": (
         "-pp FILE: the checkpoint"
     ),
-    "--dump --save_name --output_path": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
+    "--dump": "--out FILE, with -e: scores as .npz, .json or the field's .pkl",
+    "--output_path": "--out DIR, with -ex: the folder of the exported files",
     "--resume-from --auto-resume": "-r goes on with the newest unfinished run, -r RUN with that one",
     "--work-dir": "-w DIR says where the runs are",
     "--cfg-options --options -o --override --dataset_args --model_args --optimizer_args --scheduler_args": (
@@ -47,7 +48,8 @@ OLD_FLAGS = {
     "--print_log --save_log --pavi_log": "none: log.txt and TensorBoard's events are always written",
     "--start_epoch": "-r goes on with the newest unfinished run, -r RUN with that one",
     "--phase recognition": "none: no action trains, -e evaluates",
-    "--input_file --data_file --label_file -ds --data_shape": "inference is not part of this version yet",
+    "--input_file --data_file --label_file": "-i FILE: what is to be classified; labels beside it are found",
+    "-ds --data_shape": "none: leave it out; it follows from the experiment",
     "-vc -vs -vf --visualize --visualization --visualization_class --visualization_sample --visualization_frames": (
         "pictures and a report are not part of this version yet"
     ),

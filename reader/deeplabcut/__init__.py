@@ -7,7 +7,7 @@ docs/forms/deeplabcut.md says what must lie where.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import compress
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from reader.deeplabcut.fitting import Skeleton, open_track
 from reader.deeplabcut.listing import Cutting, list_windows
 from reader.deeplabcut.splitting import BLOCK, in_blocks, too_near
-from reader.own import SPLIT, Clip, OwnReader, scan_of
+from reader.own import SPLIT, Clip, OwnReader, classify, scan_of
 from reader.own.fitting import cut
 from reader.own.listing import Listing, order_classes
 from reader.own.splitting import divide, omit_untested
@@ -77,6 +77,13 @@ class DlcReader(OwnReader):
         classes = order_classes([row.label for row in listing.rows])
         trains = self._divide(listing, classes)
         return scan_of(listing, classes, trains)
+
+    def list_file(self, path: Path) -> Scan:
+        """List the windows of a table, or of one track, whose class is what its folder is called."""
+        listing = list_windows([path], Cutting(self.window, self.hop or self.window), self._open)
+        folder = path.absolute().parent.name
+        listing.rows = [row if row.label else replace(row, label=folder) for row in listing.rows]
+        return classify(listing)
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one window of a source, joints (persons, T, V, 3) float32; raises `ReadError`."""

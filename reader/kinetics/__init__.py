@@ -12,7 +12,7 @@ import numpy as np
 
 from reader.kinetics.files import Poses, read_clip, read_frames
 from reader.kinetics.labels import AGAIN
-from reader.kinetics.listing import Clip, list_clips
+from reader.kinetics.listing import Clip, clip_at, list_clips
 from reader.kinetics.persons import PERSONS_IN, follow, lay_out, pick_best
 from utils.errors import UserError
 from utils.recording import ReadError, Recording, Scan, Source
@@ -58,10 +58,13 @@ class KineticsReader:
         Raises `UserError` where `list_clips` does, and for OpenPose's frames without a frame size.
         """
         sources, skipped, classes = list_clips(roots)
-        folder = next((clip.file for clip in sources if clip.is_folder), None)
-        if folder and self.frame_size is None:
-            raise UserError(f"{folder}: OpenPose's frames are in pixels; set data.frame_size: [width, height]")
+        self._refuse_pixels(sources)
         return Scan(list[Source](sources), skipped, SPLIT_LISTS, classes)
+
+    def list_file(self, path: Path) -> Scan:
+        """List the one clip of a file, or of a folder of OpenPose's frames."""
+        self._refuse_pixels([clip := clip_at(path)])
+        return Scan([clip])
 
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a source, joints (persons, T, V, 3); raises `ReadError`.
@@ -69,15 +72,22 @@ class KineticsReader:
         x and y run from -0.5 to 0.5 of the frame; joints without a score are zero.
         """
         assert isinstance(source, Clip)  # what `scan` lists
-        clip = pick_best(lay_out(self._poses(source), self.frames), self.persons)
+        poses = self._poses(source)
+        clip = pick_best(lay_out(poses, self.frames), self.persons)
         if not clip.any():
             raise ReadError(source.file, None, "nobody is in any frame, so there is nothing to learn from")
         clip = follow(clip) if self.matching else clip
         joints = np.ascontiguousarray(clip.transpose(3, 1, 2, 0))  # (C, T, V, M) -> (M, T, V, C)
         persons = int(np.flatnonzero(joints.any(axis=(1, 2, 3)))[-1]) + 1
         columns: dict[str, int | float | str] = {"persons": persons, "source": str(source.file)}
-        splits = dict.fromkeys(SPLIT_LISTS, source.split)
-        yield Recording(source.name, self._stored(source.file, joints), source.label.class_index, columns, splits)
+        splits = dict.fromkeys(SPLIT_LISTS, source.split) if source.label else {}
+        label = source.label.class_index if source.label else poses.label
+        yield Recording(source.name, self._stored(source.file, joints), label, columns, splits)
+
+    def _refuse_pixels(self, clips: Sequence[Clip]) -> None:
+        folder = next((clip.file for clip in clips if clip.is_folder), None)
+        if folder and self.frame_size is None:
+            raise UserError(f"{folder}: OpenPose's frames are in pixels; set data.frame_size: [width, height]")
 
     def _poses(self, source: Clip) -> Poses:
         if not source.is_folder:

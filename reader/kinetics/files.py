@@ -7,14 +7,14 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from reader.kinetics.labels import AGAIN, Label
-from utils.recording import ReadError
+from utils.recording import UNKNOWN, ReadError
 
 loads: Callable[[bytes], Any] = json.loads
 try:
@@ -43,20 +43,25 @@ class Poses:
         frame: (P,) the frame that each is in.
         person: (P,) the place in the list of that frame.
         joints: (P, V, 3) float64 x, y, score; x and y in parts of the frame, from its top left corner.
+        label: class index that the file states, or UNKNOWN.
     """
 
     frame: np.ndarray
     person: np.ndarray
     joints: np.ndarray
+    label: int = UNKNOWN
 
 
-def read_clip(path: Path, num_joints: int, frames: int, label: Label) -> Poses:
-    """Return the persons in a clip's file; raises `ReadError`, also where the file states another label."""
+def read_clip(path: Path, num_joints: int, frames: int, label: Label | None) -> Poses:
+    """Return the persons in a clip's file; raises `ReadError`, also where the file states another label.
+
+    Without a `label` to compare with, the one that the file states is taken.
+    """
     content = _load(path)
     records = content.get("data") if isinstance(content, dict) else None
     if not isinstance(records, list):
         raise ReadError(path, None, f"no list of frames under the key 'data'; {AGAIN}")
-    for key, expected in (("label_index", label.class_index), ("label", label.class_name)):
+    for key, expected in (("label_index", label.class_index), ("label", label.class_name)) if label else ():
         if content.get(key, expected) != expected:
             raise ReadError(path, None, f"{key} is {content[key]!r:.60}, but {expected!r} in the label file; mend one")
     persons = _Persons(path, frames, {"pose": 2 * num_joints, "score": num_joints})
@@ -68,7 +73,9 @@ def read_clip(path: Path, num_joints: int, frames: int, label: Label) -> Poses:
         persons.add(frame, people, f"frame_index {frame}")
     xy, score = np.split(persons.numbers(), [2 * num_joints], axis=1)
     joints = np.concatenate([xy.reshape(*score.shape, 2), score[..., None]], axis=-1)
-    return persons.poses(joints, "pixels? divide by the frame's width and height")
+    poses = persons.poses(joints, "pixels? divide by the frame's width and height")
+    stated = content.get("label_index")
+    return replace(poses, label=stated) if type(stated) is int and stated >= 0 else poses
 
 
 def read_frames(folder: Path, num_joints: int, frames: int, size: tuple[int, int]) -> Poses:

@@ -15,7 +15,7 @@ from pathlib import Path
 from reader.files import DANGLING
 from reader.kinetics.labels import Label, add_classes, read_labels
 from utils.errors import UserError
-from utils.recording import Source
+from utils.recording import UNKNOWN, Source
 
 SPLITS = {"train": "train", "val": "eval"}  # in the files' words, and in ours
 LABEL = "_label.json"
@@ -38,12 +38,12 @@ class Clip(Source):
     Attributes:
         suffix: what the file is called behind the clip's name; nothing: a folder of OpenPose's frames.
         split: "train" or "eval".
-        label: what the label file says of it.
+        label: what the label file says of it; None: there is none, for it is to be classified.
     """
 
     suffix: str
     split: str
-    label: Label
+    label: Label | None
 
     @property
     def file(self) -> Path:
@@ -57,7 +57,7 @@ class Clip(Source):
 
     def key(self) -> list[str | int]:
         """Return what identifies the clip in a manifest: what the label file says of it, too."""
-        return [self.name, self.size, self.label.class_index, self.split]
+        return [self.name, self.size, self.label.class_index if self.label else UNKNOWN, self.split]
 
 
 def list_clips(roots: Sequence[Path]) -> tuple[list[Clip], Skipped, tuple[str, ...]]:
@@ -84,6 +84,14 @@ def list_clips(roots: Sequence[Path]) -> tuple[list[Clip], Skipped, tuple[str, .
     last = max(names) + 1
     skipped = {why: sorted(left_out) for why, left_out in skipped.items()}
     return clips, skipped, tuple(names.get(index, f"class {index}") for index in range(last))
+
+
+def clip_at(path: Path) -> Clip:
+    """Return a file, or a folder of OpenPose's frames, as a clip without a label file."""
+    path = path if path.name not in ("", "..") else path.resolve()
+    name = path.name if path.is_dir() else path.name.partition(".")[0]
+    size = path.stat().st_size
+    return Clip(name=name, path=path.parent, size=size, suffix=path.name[len(name) :], split="", label=None)
 
 
 def _label_files(roots: Sequence[Path], skipped: Skipped) -> list[Path]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from reader.own.files import open_clip
 from reader.own.fitting import MisfitError, Skeleton, cut, fit
-from reader.own.listing import Listing, labels_of, list_clips, order_classes
+from reader.own.listing import Listing, labels_of, list_clips, list_file, order_classes
 from reader.own.splitting import divide, omit_untested
 from reader.own.table import Row, Value
 from utils.recording import ReadError, Recording, Scan, Source
@@ -76,6 +76,10 @@ class OwnReader:
         self._refuse_misfit(listing.rows)
         return scan
 
+    def list_file(self, path: Path) -> Scan:
+        """List the clips of a table; a file alone is one, of the class that its folder is called after."""
+        return classify(list_file(path))
+
     def read(self, source: Source) -> Iterator[Recording]:
         """Yield the one clip of a source, joints (persons, T, V, C) float32; raises `ReadError`."""
         assert isinstance(source, Clip)  # what `scan` lists
@@ -104,6 +108,12 @@ def scan_of(listing: Listing, classes: tuple[str, ...], trains: np.ndarray) -> S
     labels = labels_of(listing.rows, classes)
     sources = [_clip(*each) for each in zip(listing.rows, labels, trains.tolist(), strict=True)]
     return Scan(list[Source](sources), listing.skipped, (SPLIT,), classes)
+
+
+def classify(listing: Listing) -> Scan:
+    """Return the listed clips for one who classifies them: their classes are those that are there, and none trains."""
+    classes = tuple(sorted({row.label for row in listing.rows} - {""}))
+    return scan_of(listing, classes, np.zeros(len(listing.rows), bool))
 
 
 def _clip(row: Row, label: int, trains: bool) -> Clip:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError  # of numpy, which parses an array's header
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ AXES = ("x", "y", "z", "score")  # endings of the columns of a .csv
 NO_JOINT = ("frame", "time", "timestamp")  # columns of a .csv that are allowed, and not read
 PICKLE = b"\x80"  # how pickles begin; numpy takes all that it does not know for one
 AGAIN = "export it again"
-DAMAGED = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
+DAMAGED = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, TokenError, NotImplementedError, MemoryError)
 
 
 @dataclass(frozen=True)

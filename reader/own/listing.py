@@ -66,6 +66,15 @@ def gather(roots: Sequence[Path], list_root: Callable[[Path], Listing]) -> Listi
     return listing
 
 
+def list_file(path: Path) -> Listing:
+    """List the clips of a table, or a file as a clip of the class that its folder is called after."""
+    if path.suffix.lower() in TABLES and is_table(path):
+        return _list_table(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: neither a table of clips (file,label) nor one of {', '.join(SUFFIXES)}")
+    return Listing([Row(path.stem, path, path.absolute().parent.name)], {})
+
+
 def order_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the classes in the order of their labels: sorted by name, or as numbers where all are whole numbers."""
     names = set(labels)

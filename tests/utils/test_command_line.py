@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import main
+from arguments import build_parser
 from utils.command_line import ANSWERS, Parser
 from utils.errors import UserError
 
@@ -35,7 +36,7 @@ ROOT = Path(main.__file__).parent
 )
 def test_an_old_flag_is_answered_with_ours(arguments, answer):
     with pytest.raises(UserError) as refusal:
-        main.build_parser().parse_args(arguments.split())
+        build_parser().parse_args(arguments.split())
     assert answer in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert "docs/coming-from.md" in str(refusal.value)
@@ -44,15 +45,15 @@ def test_an_old_flag_is_answered_with_ours(arguments, answer):
 @pytest.mark.parametrize("word", ["-p", "-d", "-x", "-n", "--pretrained"])
 def test_flags_cannot_be_abbreviated(word):
     with pytest.raises(UserError, match=r"other code's|unrecognized arguments"):
-        main.build_parser().parse_args(["-c", "2001", word])
-    assert main.build_parser().parse_args(["-c2001", "-s7"]).seed == 7
+        build_parser().parse_args(["-c", "2001", word])
+    assert build_parser().parse_args(["-c2001", "-s7"]).seed == 7
 
 
 def test_every_flag_on_the_pages_of_other_code_is_ours_or_answered(shared):
     pages = [path.read_text("utf-8") for path in (shared / "seeds").glob("00[0124]*")]
     blocks = [block for page in pages for block in page.split("```")[1::2]]
     theirs = {flag for block in blocks for flag in re.findall(r"\s(--?[a-z][\w-]*)", re.sub(r"^#.*", "", block))}
-    ours = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    ours = {flag for action in build_parser()._actions for flag in action.option_strings}
     assert {"--test-best", "--input_file", "-p", "-o", "--eval", "--test_batch_size", "--data_path"} <= theirs
     assert theirs - {"-u", "-r", "-s"} <= ours | ANSWERS.keys()  # of python, pip and ln
 
@@ -63,7 +64,7 @@ def test_an_old_flag_on_the_command_line_is_one_line_and_exit_code_2(capsys):
 
 
 def test_no_answer_stands_in_the_way_of_a_flag_of_ours():
-    ours = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    ours = {flag for action in build_parser()._actions for flag in action.option_strings}
     assert not ours & ANSWERS.keys()
     named = {word for answer in ANSWERS.values() for word in answer.replace(",", " ").split() if word.startswith("-")}
     assert {word.strip(".;:") for word in named} <= ours
@@ -77,7 +78,7 @@ def test_every_flag_that_is_answered_stands_in_the_document():
 
 def test_two_settings_behind_one_flag_are_told_apart():
     with pytest.raises(UserError, match=r"train\.epochs=3: every key has a --set of its own: --set train\.epochs=3"):
-        main.build_parser().parse_args(["-c", "2001", "--set", "train.seed=2", "train.epochs=3"])
+        build_parser().parse_args(["-c", "2001", "--set", "train.seed=2", "train.epochs=3"])
 
 
 def test_a_tool_keeps_its_own_flags_and_other_mistakes_their_message():

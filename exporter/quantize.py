@@ -1,0 +1,121 @@
+"""Smaller programs: weights of fewer bits, computed with in float32, behind a gate of their own.
+
+Only what is stored changes, because nothing else pays on a CPU: onnxruntime computes half precision by converting it,
+and products in int8 (its dynamic quantisation) made EfficientGCN-B0 an eighth faster, and wrong in every other clip.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from exporter.clips import Trial, dense, trial_of
+from exporter.formats import save
+from exporter.subject import Subject
+from initializer.machine import Machine
+from utils.deployed import Parity, Program, Thresholds, open_program
+from utils.errors import UserError
+from utils.tables import table
+
+TRIED = 200  # clips
+Kind = Literal["fp16", "int8"]
+LEAST: dict[Kind, int] = {"fp16": 256, "int8": 4096}  # numbers in a weight that is worth it: B0's int8 errors halve
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a program does with clips that come one by one; latencies in milliseconds."""
+
+    size: int  # bytes
+    p50: float
+    p95: float
+    logits: np.ndarray  # (N, K)
+
+
+def write_quantized(subject: Subject, machine: Machine, onnx: Path, kind: Kind) -> list[Path]:
+    """Write NAME-fp16.onnx or NAME-int8.onnx and its json beside `onnx`, measure both, and return the new paths.
+
+    Raises `UserError` if the highest class is another one in more than a hundredth of the clips.
+    """
+    path = onnx.with_name(f"{onnx.stem}-{kind}.onnx")
+    _shrink(onnx, path, kind)
+    trial = trial_of(subject.config, machine, subject.data.layout, subject.longest, count=TRIED)
+    parity = Parity(clips=len(trial.clips), source=trial.source, max_difference={}, agreement=1.0)
+    contract = subject.contract(path.stem, [path], parity, kind)
+    contract.write(path.with_suffix(".json"))
+    subject.say(f"Comparing {path.name} with {onnx.name} on {len(trial.clips)} {trial.source} ...")
+    first, second = _measure(open_program(onnx), trial), _measure(open_program(path), trial)
+    agreement = float((first.logits.argmax(axis=1) == second.logits.argmax(axis=1)).mean())
+    difference = float(np.abs(first.logits - second.logits).max())
+    _show(subject, {onnx.name: first, path.name: second}, difference, agreement)
+    if not agreement >= Thresholds().agreement:
+        raise UserError(
+            f"{path.name}: another highest class than {onnx.name} for {1 - agreement:.1%} of {len(trial.clips)} "
+            f"{trial.source}, more than 1 %; nothing was written; export without --quantize {kind}"
+        )
+    measured = parity.model_copy(update={"max_difference": {path.name: difference}, "agreement": agreement})
+    contract.model_copy(update={"parity": measured}).write(path.with_suffix(".json"))
+    return [path, path.with_suffix(".json")]
+
+
+def _show(subject: Subject, found: dict[str, Measured], difference: float, agreement: float) -> None:
+    """Say the table of both programs; the first is what the second is compared with."""
+    against = iter((("", ""), (f"{difference:.1e}", f"{agreement:.1%}")))
+    rows = [("file", "KiB", "p50 ms", "p95 ms", "max difference", "agreement")]
+    rows += [
+        (name, f"{each.size / 1024:.0f}", f"{each.p50:.1f}", f"{each.p95:.1f}", *next(against))
+        for name, each in found.items()
+    ]
+    for line in table(rows).splitlines():
+        subject.say(line)
+
+
+def _measure(program: Program, trial: Trial) -> Measured:
+    logits, seconds = [], []
+    for clip in trial.clips:
+        joints, frames = dense([clip])
+        start = time.perf_counter()
+        logits.append(program(joints, frames))
+        seconds.append(time.perf_counter() - start)
+    p50, p95 = np.percentile(seconds, (50, 95)) * 1000
+    return Measured(program.path.stat().st_size, float(p50), float(p95), np.concatenate(logits))
+
+
+def _shrink(source: Path, path: Path, kind: Kind) -> None:
+    """Write a program whose larger weights are stored as `kind`; who loads it makes float32 of them, once.
+
+    Not by DequantizeLinear, which onnxruntime would do anew in every run.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model, added = onnx.load(source), []
+    for weight in list(model.graph.initializer):
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.ndim < 2 or values.size < LEAST[kind]:
+            continue
+        stored, wide = f"{weight.name}_{kind}", weight.name if kind == "fp16" else f"{weight.name}_wide"
+        added.append(helper.make_node("Cast", [stored], [wide], to=TensorProto.FLOAT))
+        pieces = {stored: values.astype(np.float16)}
+        if kind == "int8":
+            pieces[stored], pieces[f"{stored}_scale"] = to_int8(values)
+            added.append(helper.make_node("Mul", [wide, f"{stored}_scale"], [weight.name]))
+        model.graph.initializer.remove(weight)
+        model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in pieces.items())
+    for number, node in enumerate(added):  # before what they feed
+        model.graph.node.insert(number, node)
+    save(model, path)
+
+
+def to_int8(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers (int8) and their scales (float32), along the axis where products are nearest to `values`."""
+    found = []
+    for axis in range(values.ndim):
+        others = tuple(each for each in range(values.ndim) if each != axis)
+        scale = np.abs(values).max(axis=others, keepdims=True) / np.float32(127)
+        scale[scale == 0] = 1
+        whole = np.rint(values / scale)
+        found.append((float(np.square(whole * scale - values).sum()), axis, whole.astype(np.int8), scale))
+    return min(found, key=lambda each: each[:2])[2:]

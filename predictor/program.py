@@ -1,0 +1,53 @@
+"""An exported program as a classifier: stored clips, unpacked and padded with zeros, go in as they are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from config import Config
+from dataset.layouts import Layout, load_layout
+from dataset.packing import Packed, unpack
+from initializer.machine import Machine, pick_device
+from initializer.weights import refuse_other_experiment, refuse_other_layout
+from predictor.experiment import config_of
+from utils.deployed import Program, open_program
+
+
+class ProgramClassifier:
+    """A program that `-ex` wrote; see `predictor.classifier.Classifier`."""
+
+    def __init__(self, program: Program, config: Config) -> None:
+        """Take a program of the experiment `config`; its classes and longest clip are the contract's."""
+        self.program, self.config, self.layout = program, config, load_layout(config.data.layout)
+        self.classes = program.contract.classes
+        only_begins = config.input.sampling.name == "first"  # what is behind the first frames is never seen
+        self.longest = None if only_begins else program.contract.max_frames
+
+    def logits(self, clips: Sequence[Packed]) -> np.ndarray:
+        """Return (N, K) float32."""
+        about = self.program.contract
+        frames = np.array([min(clip.frames, about.max_frames) for clip in clips], np.int64)
+        slots, length = max(about.persons, *(len(clip.spans) for clip in clips)), int(frames.max())
+        joints = np.zeros((len(clips), slots, length, self.layout.num_joints, len(about.channels)), np.float32)
+        for clip, into in zip(clips, joints, strict=True):
+            into[: len(clip.spans)] = unpack(clip.rows, clip.spans, clip.frames, length)
+        return self.program(joints, frames)
+
+
+def open_program_classifier(
+    config: Config | None, path: Path, machine: Machine, threads: int | None
+) -> ProgramClassifier:
+    """Open a program; a `config` that is given must agree with the contract's in what counts.
+
+    Raises `UserError` where they differ, and where `utils.deployed.open_program` does.
+    """
+    device = pick_device(machine.device)
+    program = open_program(path, threads, "cpu" if device.type == "cpu" else str(device.index))
+    contract = program.contract
+    stated = config_of(contract.config, path.with_suffix(".json"))
+    if config is not None:
+        refuse_other_experiment(path, {"config": contract.config}, config)
+    then = Layout(**contract.layout.model_dump(), file=path)
+    refuse_other_layout(path, {"layout": then.facts()}, load_layout(stated.data.layout))
+    return ProgramClassifier(program, config or stated)
