@@ -16,9 +16,11 @@ from generator.clips import read_source
 from utils.errors import UserError
 from utils.recording import Reader, Source
 
-CHUNK = 16  # sources a task: large enough to hide its overhead, small enough to bound what is in flight
-CHUNK_BYTES = 1 << 25  # of the files that a task reads, where it reads more than one: long recordings go one by one
-MOST_PENDING = 4  # chunks a worker: read, being read, and waiting for one before them
+CHUNK = 16  # sources a task: few, so that little is lost by a kill, and little in memory
+LARGE_CHUNK = 192  # of many sources: handing a task over takes a turn of the main process, which is busy reading
+CHUNK_BYTES = 1 << 26  # of the files that a task reads, where it reads more than one: long recordings go one by one
+TASKS = 64  # a process, at least, if there are sources enough: so that all end together
+QUEUED, MOST_PENDING = 3, 6  # chunks a worker: read, being read, and waiting for one before them
 WRITING_SHARE = 0.05  # of the time that may go into writing, which ends with waiting for the disk, while ...
 GATHERED_BYTES = 1 << 24  # ... no more than this is held back
 
@@ -51,7 +53,7 @@ def _gather(chunks: Iterable[list[ReadSource]]) -> Iterator[list[ReadSource]]:
 def _read_chunks(
     reader: Reader, sources: Sequence[Source], variants: tuple[str, ...], jobs: int
 ) -> Iterator[list[ReadSource]]:
-    chunks = chunks_of(sources)
+    chunks = chunks_of(sources, min(LARGE_CHUNK, max(CHUNK, len(sources) // (TASKS * jobs))) if jobs > 1 else CHUNK)
     if jobs == 1 or len(sources) <= CHUNK or not reader.parallel:
         yield from (_read_chunk(reader, chunk, variants) for chunk in chunks)
         return
@@ -80,7 +82,7 @@ def _share(
     pending: deque[Future[list[ReadSource]]] = deque()
     for chunk in chunks:
         starting = starting or [pool.submit(read, chunk) for _ in range(workers)]
-        is_free = sum(not future.done() for future in pending) < 2 * workers
+        is_free = sum(not future.done() for future in pending) < QUEUED * workers
         if is_free and all(future.done() for future in starting):
             pending.append(pool.submit(read, chunk))
         else:
@@ -92,12 +94,12 @@ def _share(
         yield pending.popleft().result()
 
 
-def chunks_of(sources: Iterable[Source]) -> Iterator[list[Source]]:
-    """Yield sources, some at a time: at most `CHUNK`, of one file or of files of at most `CHUNK_BYTES` together."""
+def chunks_of(sources: Iterable[Source], most: int = CHUNK) -> Iterator[list[Source]]:
+    """Yield sources, at most so many at a time, of one file or of files of at most `CHUNK_BYTES` together."""
     chunk, files = list[Source](), dict[str, int]()
     for source in sources:
         files[str(source.path)] = source.size
-        if len(chunk) == CHUNK or (len(files) > 1 and sum(files.values()) > CHUNK_BYTES):
+        if len(chunk) == most or (len(files) > 1 and sum(files.values()) > CHUNK_BYTES):
             yield chunk
             chunk, files = [], {str(source.path): source.size}
         chunk.append(source)

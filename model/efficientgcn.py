@@ -65,6 +65,8 @@ class EfficientGCN(nn.Module):
     persons_independent = True  # until the mean over persons
     head = "classifier."  # keys of what depends on the number of classes
 
+    recomputes = True  # where memory is dear: in training on a CPU
+
     def __init__(  # noqa: PLR0913 - one argument per key of the config
         self,
         *,
@@ -143,7 +145,7 @@ class EfficientGCN(nn.Module):
         self._check(streams)
         num_clips, num_persons = streams.shape[0], streams.shape[-1]
         rows = streams.permute(1, 0, 5, 2, 3, 4).flatten(1, 2)  # (I, NM, C, T, V), row n * M + m
-        with recomputing(enabled=self.training and streams.device.type == "cpu"):
+        with recomputing(enabled=self.recomputes and self.training and streams.device.type == "cpu"):
             branches = [branch(x) for branch, x in zip(self.input_branches, rows, strict=True)]
             x = self.main_stream(torch.cat(branches, dim=1))  # (NM, C', T/4, V)
         return x.unflatten(0, (num_clips, num_persons)).permute(0, 2, 3, 4, 1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import networks
+from model.efficientgcn import EfficientGCN
 from model.graph_conv import SpatialGraphConv
 from model.recognizer import Recognizer
 from model.stgcn import GraphUnit
@@ -67,6 +68,8 @@ class ChannelsFirst(nn.Module):
 def as_original(network: nn.Module) -> nn.Module:
     """Put the originals' layers into a network of the house."""
     _replace(network)
+    if isinstance(network, EfficientGCN):
+        network.recomputes = False
     if isinstance(network, Recognizer):
         blocks = cast(nn.ModuleList, network.get_submodule("backbone.gcn"))
         blocks[0] = ChannelsFirst(blocks[0])
