@@ -13,10 +13,12 @@ import pytest
 
 import main
 from dataset.packing import unpack
+from dataset.splits import load_benchmark
 from dataset.store import open_part
+from utils.outputs import softmax
 
 ROOT = Path(main.__file__).parent
-SUBJECTS, CLIPS = 4, 12  # made, of which the fourth subject evaluates; clips of the part that are predicted
+CLIPS = 12  # of the part that are predicted
 
 
 @pytest.fixture
@@ -48,16 +50,15 @@ def test_from_raw_files_to_decisions_over_a_socket(command, run_tool, words, tmp
         found = answers(done)
         assert list(found) == names
         for name in names:
-            probabilities = {each["class"]: each["score"] for each in found[name]["topk"]}
-            expected = scored[name]["probabilities"]
-            assert np.allclose([probabilities[k] for k in range(12)], expected, atol=1e-5)
+            ranked = {each["class"]: each["score"] for each in found[name]["topk"]}
+            (expected,) = softmax(np.array([scored[name]["logits"]]))
+            assert np.allclose([ranked[k] for k in range(12)], expected, atol=1e-5 if weights == best else 1e-4)
 
     part = open_part(tmp_path / "store/demo", "original")
     clip = part.names.tolist().index(names[0])
     decisions = stream(best, unpack(part.coordinates, part.spans[clip], part.frames[clip]))
-    last = decisions[-1]
-    assert last["frames"] == part.frames[clip] or last["frames"] == 16
-    assert last["class"] == int(np.argmax(scored[names[0]]["probabilities"])) or len(decisions) > 1
+    assert decisions[-1]["frames"] == 16  # what the network sees of a clip is what a window holds
+    assert {each["name"] for each in decisions} <= set(load_benchmark("demo-xsub").classes)
 
 
 def stream(weights, joints):
