@@ -1,7 +1,8 @@
 """Latency on a CPU: a clip alone, from streams to logits, with a network that has been made ready once.
 
-A turn is several clips, one after another. In a turn of one, the first milliseconds are the other side's: its OpenMP
-threads still spin, and the caches hold its data. No application has that, and it would cost the faster side more.
+A turn is several clips, one after another, as they come from a stream. With a turn of one, what is measured first is
+how the two sides disturb each other: threads that still spin, caches that hold the other's data.
+docs/performance.md has both.
 """
 
 import sys

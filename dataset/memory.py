@@ -1,11 +1,11 @@
-"""Clips in memory as a part, for who has no store: to classify, to compare, to measure."""
+"""Clips in memory as a part, or as one array: to classify, to compare, to measure."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dataset.packing import COUNT, ROW, Packed
+from dataset.packing import COUNT, ROW, Packed, unpack
 from dataset.store import Part
 
 
@@ -19,3 +19,18 @@ def part_of(clips: Sequence[Packed], persons: int = 1) -> Part:
         mine[mine[:, COUNT] > 0, ROW] += start
     rows, frames = np.concatenate([clip.rows for clip in clips]), np.array([clip.frames for clip in clips])
     return Part(Path("memory"), {}, "", rows, spans, frames, np.zeros(len(clips), np.int64), checksum="")
+
+
+def dense(clips: Sequence[Packed], persons: int = 1, longest: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return clips as one array: joints (N, M, T, V, C) float32, M at least `persons`, and frames (N,) int64.
+
+    T is the longest clip's, at most `longest`: what a clip has more is cut off.
+    """
+    frames = np.array([clip.frames for clip in clips], np.int64)
+    if longest is not None:
+        frames = np.minimum(frames, longest)
+    slots = max(persons, *(len(clip.spans) for clip in clips))
+    joints = np.zeros((len(clips), slots, int(frames.max()), *clips[0].rows.shape[1:]), np.float32)
+    for place, clip in zip(joints, clips, strict=True):
+        place[: len(clip.spans)] = unpack(clip.rows, clip.spans, clip.frames, joints.shape[2])
+    return joints, frames

@@ -3,7 +3,6 @@
 Letters: N clips, M persons, T frames, V joints, C channels, R rows.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,12 +87,3 @@ def _drifting(rng: np.random.Generator, config: Config, layout: Layout, sizes: t
         joints[..., -1] = rng.uniform(0, 1, joints.shape[:-1])
     joints[persons:] = 0
     return joints.astype(np.float32)
-
-
-def dense(clips: Sequence[Packed]) -> tuple[np.ndarray, np.ndarray]:
-    """Return clips as a program takes them: joints (N, M, T, V, C) float32 and frames (N,) int64."""
-    slots, longest = max(len(clip.spans) for clip in clips), max(clip.frames for clip in clips)
-    joints = np.zeros((len(clips), slots, longest, *clips[0].rows.shape[1:]), np.float32)
-    for place, clip in zip(joints, clips, strict=True):
-        place[: len(clip.spans)] = unpack(clip.rows, clip.spans, clip.frames, longest)
-    return joints, np.array([clip.frames for clip in clips])

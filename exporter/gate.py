@@ -4,20 +4,17 @@ Letters: N clips, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from config import Config
-from dataset.layouts import Layout
-from dataset.loader import Clips, FrameTable
-from dataset.memory import part_of
+from dataset.memory import dense
 from dataset.packing import Packed
-from dataset.splits import OWN, Benchmark
-from exporter.clips import Trial, dense
-from initializer.data import Data, make_loader
+from exporter.clips import Trial
+from initializer.clips import batches_of
+from initializer.data import Data
 from initializer.network import evaluator
 from processor import over_test_clips
 from utils.deployed import Program, Thresholds
@@ -30,21 +27,12 @@ REMEDY = (
 )
 
 
-def bare_data(layout: Layout, classes: Sequence[str]) -> Data:
-    """Return data without a split, on the CPU."""
-    benchmark = Benchmark(OWN, None, frozenset(), OWN, tuple(classes), {}, "clips to compare")
-    return Data(benchmark, layout, torch.device("cpu"), {}, counts="", checksums={})
-
-
 @torch.inference_mode()
 def evaluate(
     config: Config, data: Data, network: nn.Module, clips: Sequence[Packed], *, plain: bool = False
 ) -> np.ndarray:
     """Return the logits (N, K) float32 of clips by the path of evaluation."""
-    seen, part = config.input, part_of(clips, config.input.persons)
-    table = FrameTable([part], data.device)
-    held = Clips(table, [part], [np.arange(len(clips))], seen.persons, seen.person_padding)
-    batches = make_loader(config, replace(data, splits={"eval": held}), "eval", trains=False, clips=config.test.clips)
+    batches = batches_of(config, data, clips)
     scorer = evaluator(data.device, plain=plain)(network)
     found = [over_test_clips(scorer(batch), len(batch), config.test.average) for batch in batches]
     return torch.cat(found).numpy()

@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from exporter.clips import Trial, dense, trial_of
+from dataset.memory import dense
+from exporter.clips import Trial, trial_of
 from exporter.formats import save
 from exporter.subject import Subject
 from initializer.machine import Machine

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from config import Config
 from dataset.layouts import load_layout
+from dataset.memory import dense
 from dataset.splits import benchmark_names, benchmark_of, load_benchmark
 from dataset.variants import VARIANTS
-from exporter.clips import Trial, dense, generate, holds_parts, open_parts
+from exporter.clips import Trial, generate, holds_parts, open_parts
 from exporter.formats import versions
-from exporter.gate import bare_data, evaluate
+from exporter.gate import evaluate
 from exporter.graph import Deployed, longest_clip
+from initializer.clips import bare_data
 from initializer.data import Data, data_shape, make_pipeline
 from initializer.machine import Machine
 from initializer.network import build_model
@@ -53,7 +55,13 @@ class Subject:
         loaded = import_weights(network, weights, config, classes=classes)
         say(f"Pretrained model: {weights} (form {loaded.imported.form}), {loaded.count} tensors")
         say("Successful!")
-        return cls(config, weights, network.eval(), bare_data(load_layout(config.data.layout), classes), say)
+        return cls(
+            config,
+            weights,
+            network.eval(),
+            bare_data(load_layout(config.data.layout), classes, torch.device("cpu")),
+            say,
+        )
 
     @property
     def longest(self) -> int:

@@ -4,7 +4,6 @@ Letters: N clips, M persons, T frames, V joints, C channels, K classes, R rows.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +13,9 @@ from torch import nn
 
 from config import Config
 from dataset.layouts import Layout, load_layout
-from dataset.loader import Clips, FrameTable
-from dataset.memory import part_of
 from dataset.packing import Packed
-from dataset.splits import OWN, Benchmark, benchmark_names, load_benchmark
-from initializer.data import Data, make_loader
+from dataset.splits import benchmark_names, load_benchmark
+from initializer.clips import bare_data, batches_of
 from initializer.history import newest_best, refuse_missing
 from initializer.machine import Machine, pick_device, set_determinism
 from initializer.network import build_model, evaluator
@@ -63,20 +60,14 @@ class CheckpointClassifier:
     ) -> None:
         """Take a network of `config` with its weights; with `plain` it is evaluated as it is, and not the fast way."""
         self.config, self.classes, self.layout = config, tuple(classes), load_layout(config.data.layout)
-        benchmark = Benchmark(OWN, None, frozenset(), OWN, self.classes, {}, "clips to classify")
-        self._data = Data(benchmark, self.layout, device, {}, counts="", checksums={})
+        self._data = bare_data(self.layout, self.classes, device)
         self._scorer = evaluator(device, plain=plain)(model.to(device).eval())
 
     @torch.inference_mode()
     def logits(self, clips: Sequence[Packed]) -> np.ndarray:
         """Return (N, K) float32; see `Classifier`."""
-        seen, test = self.config.input, self.config.test
-        part = part_of(clips, seen.persons)
-        table = FrameTable([part], self._data.device)
-        held = Clips(table, [part], [np.arange(len(clips))], seen.persons, seen.person_padding)
-        data = replace(self._data, splits={"eval": held})
-        batches = make_loader(self.config, data, "eval", trains=False, clips=test.clips)
-        found = [over_test_clips(self._scorer(batch), len(batch), test.average) for batch in batches]
+        batches, average = batches_of(self.config, self._data, clips), self.config.test.average
+        found = [over_test_clips(self._scorer(batch), len(batch), average) for batch in batches]
         return torch.cat(found).cpu().numpy()
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from config import Config
 from dataset.layouts import Layout, load_layout
-from dataset.packing import Packed, unpack
+from dataset.memory import dense
+from dataset.packing import Packed
 from initializer.machine import Machine, pick_device
 from initializer.weights import refuse_other_experiment, refuse_other_layout
 from predictor.experiment import config_of
@@ -27,12 +28,7 @@ class ProgramClassifier:
     def logits(self, clips: Sequence[Packed]) -> np.ndarray:
         """Return (N, K) float32."""
         about = self.program.contract
-        frames = np.array([min(clip.frames, about.max_frames) for clip in clips], np.int64)
-        slots, length = max(about.persons, *(len(clip.spans) for clip in clips)), int(frames.max())
-        joints = np.zeros((len(clips), slots, length, self.layout.num_joints, len(about.channels)), np.float32)
-        for clip, into in zip(clips, joints, strict=True):
-            into[: len(clip.spans)] = unpack(clip.rows, clip.spans, clip.frames, length)
-        return self.program(joints, frames)
+        return self.program(*dense(clips, about.persons, about.max_frames))
 
 
 def open_program_classifier(

@@ -6,7 +6,8 @@ import numpy as np
 
 import config
 from dataset.layouts import load_layout
-from exporter.clips import dense, generate, holds_parts, trial_of
+from dataset.memory import dense
+from exporter.clips import generate, holds_parts, trial_of
 from initializer.data import open_data
 
 

@@ -15,7 +15,8 @@ import pytest
 import config
 import exporter
 from config import ROOT
-from exporter.clips import dense, generate
+from dataset.memory import dense
+from exporter.clips import generate
 from exporter.subject import Subject
 from model.stages import plan_stages
 from utils.deployed import Contract, open_program

@@ -6,9 +6,11 @@ import torch
 
 import config
 from dataset.layouts import load_layout
-from exporter.clips import dense, generate
-from exporter.gate import bare_data, evaluate
+from dataset.memory import dense
+from exporter.clips import generate
+from exporter.gate import evaluate
 from exporter.graph import Deployed, longest_clip
+from initializer.clips import bare_data
 from initializer.data import make_pipeline
 from initializer.network import build_model
 
@@ -33,7 +35,7 @@ def test_logits_are_evaluations(number, overrides):
     experiment = config.load(number, overrides)
     layout, classes = load_layout(experiment.data.layout), ["a", "b", "c"]
     torch.manual_seed(0)
-    network, data = build_model(experiment, len(classes)).eval(), bare_data(layout, classes)
+    network, data = build_model(experiment, len(classes)).eval(), bare_data(layout, classes, torch.device("cpu"))
     pipeline = make_pipeline(experiment, data, trains=False, clips=experiment.test.clips)
     clips = generate(experiment, layout, 60, count=12).clips
     program = Deployed(experiment, layout, pipeline, network)
