@@ -462,7 +462,7 @@ def test_every_defect_of_the_originals_has_a_line():
 def test_every_dependency_is_justified():
     names = [
         re.split(r"[<>=]", line)[0].strip()
-        for file in ("requirements.txt", "requirements-dev.txt")
+        for file in ("requirements.txt", "requirements-dev.txt", "requirements-export.txt")
         for line in (ROOT / file).read_text().splitlines()
         if line and not line.startswith(("#", "-"))
     ]
