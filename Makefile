@@ -1,5 +1,5 @@
 # make demo    set up, make a small raw data set, run experiment 0001 on it from raw files to a proven result
-# make test    set up, pass the tests
+# make test    set up, pass the tests, two at a time
 # make check   test, plus lint, format and types
 # make bench   time the project beside the originals' way of doing it (a quarter of an hour), and renew README.md's table
 # PYTHON=python3.12 make demo    with another interpreter (3.11 or newer)
@@ -31,13 +31,13 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m tools.summarize 0001
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 bench: $(INSTALLED)
 	for each in $(BENCHES); do $(BIN)/python -m benchmarks.$$each; done
