@@ -120,22 +120,23 @@ def _machine(options: argparse.Namespace) -> "Machine":
 
 
 def _export(config: Config, options: argparse.Namespace) -> int:
+    machine = _machine(options)
     import exporter
 
     request = exporter.Request(options.out, options.save_name, options.quantize)
-    exporter.export(config, _machine(options), options.pretrained_path, request)
+    exporter.export(config, machine, options.pretrained_path, request)
     return 0
 
 
 def _infer(options: argparse.Namespace) -> int:
-    import predictor
-
     if bool(options.infer) == bool(options.listen):
         raise UserError("-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them")
     if options.config is None and options.set:
         raise UserError("--set changes an experiment: name it with -c N")
     config = _load(options) if options.config else None
     machine = _machine(options)
+    import predictor
+
     classifier = predictor.open_classifier(config, options.pretrained_path, machine, threads=options.cpu_threads)
     if arguments.is_live(options):
         from predictor import live

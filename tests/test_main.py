@@ -51,6 +51,15 @@ def test_help_needs_no_torch_and_hides_what_is_to_come():
     assert not re.search(r"-v\b", done.stdout)
 
 
+@pytest.mark.parametrize("words", [["-i", "x"], ["-c", "2001", "-ex"], ["-c", "2001", "-e"], ["-c", "2001"]])
+def test_what_torch_reads_when_it_is_imported_is_set_before(words):
+    code = (
+        "import sys, main\nmain._prepare_for_torch = lambda: sys.exit('torch' in sys.modules)\nmain.main(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words, "-pp", "gone.pt"], cwd=ROOT, check=False)
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
