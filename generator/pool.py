@@ -1,18 +1,23 @@
 """Worker processes that read sources, a few at a time and in order."""
 
+import atexit
 import os
+import shutil
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
 
 from dataset.writer import ReadSource
 from generator.clips import read_source
+from generator.parcels import shelf, unwrap, wrap
 from utils.errors import UserError
 from utils.recording import Reader, Source
 
@@ -23,6 +28,8 @@ TASKS = 64  # a process, at least, if there are sources enough: so that all end 
 QUEUED, MOST_PENDING = 3, 6  # chunks a worker: read, being read, and waiting for one before them
 WRITING_SHARE = 0.05  # of the time that may go into writing, which ends with waiting for the disk, while ...
 GATHERED_BYTES = 1 << 24  # ... no more than this is held back
+
+ReadChunk = Callable[[list[Source]], list[ReadSource]]
 
 
 def read_in_order(
@@ -54,13 +61,20 @@ def _read_chunks(
     reader: Reader, sources: Sequence[Source], variants: tuple[str, ...], jobs: int
 ) -> Iterator[list[ReadSource]]:
     chunks = chunks_of(sources, min(LARGE_CHUNK, max(CHUNK, len(sources) // (TASKS * jobs))) if jobs > 1 else CHUNK)
+    read = partial(_read_chunk, reader, variants=variants)
     if jobs == 1 or len(sources) <= CHUNK or not reader.parallel:
-        yield from (_read_chunk(reader, chunk, variants) for chunk in chunks)
-        return
+        yield from map(read, chunks)
+    else:
+        yield from _read_in_processes(read, chunks, jobs - 1)
+
+
+def _read_in_processes(read: ReadChunk, chunks: Iterable[list[Source]], workers: int) -> Iterator[list[ReadSource]]:
+    """Yield what is read of chunks by this process and so many workers."""
     context = get_context("spawn")  # the same on every system, and no copies of our threads and locks
-    with ProcessPoolExecutor(jobs - 1, mp_context=context, initializer=_live_and_die_with_parent) as pool:
+    with shelf() as folder, ProcessPoolExecutor(workers, context, _live_and_die_with_parent, (folder,)) as pool:
         try:
-            yield from _share(pool, jobs - 1, chunks, partial(_read_chunk, reader, variants=variants))
+            read_and_wrap = partial(_read_and_wrap, read, folder)
+            yield from _share(lambda chunk: pool.submit(read_and_wrap, chunk), workers, chunks, read)
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker process died (out of memory?); the same command goes on where it stopped"
@@ -70,28 +84,28 @@ def _read_chunks(
 
 
 def _share(
-    pool: Executor, workers: int, chunks: Iterable[list[Source]], read: Callable[[list[Source]], list[ReadSource]]
+    submit: Callable[[list[Source]], Future[Any]], workers: int, chunks: Iterable[list[Source]], read: ReadChunk
 ) -> Iterator[list[ReadSource]]:
     """Yield what is read of chunks, in order: by workers, and by this process while they have enough to do.
 
     One of so many jobs is this process itself: nothing has to be started for it, and half of two jobs' results need
-    not go from one process to another. It goes on alone until the workers have read the first chunk, too: what they
+    not go from one process to another. It goes on alone until each worker has read the first source, too: what they
     import for it takes as long as a hundred chunks, and no chunk waits for that.
     """
-    starting = list[Future[list[ReadSource]]]()
-    pending: deque[Future[list[ReadSource]]] = deque()
+    starting = list[Future[Any]]()
+    pending: deque[Future[Any]] = deque()
     for chunk in chunks:
-        starting = starting or [pool.submit(read, chunk) for _ in range(workers)]
+        starting = starting or [submit(chunk[:1]) for _ in range(workers)]
         is_free = sum(not future.done() for future in pending) < QUEUED * workers
         if is_free and all(future.done() for future in starting):
-            pending.append(pool.submit(read, chunk))
+            pending.append(submit(chunk))
         else:
             pending.append(Future())
             pending[-1].set_result(read(chunk))
         while pending and (pending[0].done() or len(pending) > MOST_PENDING * workers):  # bounds what is in memory
-            yield pending.popleft().result()
+            yield unwrap(pending.popleft().result())
     while pending:
-        yield pending.popleft().result()
+        yield unwrap(pending.popleft().result())
 
 
 def chunks_of(sources: Iterable[Source], most: int = CHUNK) -> Iterator[list[Source]]:
@@ -107,14 +121,19 @@ def chunks_of(sources: Iterable[Source], most: int = CHUNK) -> Iterator[list[Sou
         yield chunk
 
 
-def _live_and_die_with_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent is killed."""
+def _live_and_die_with_parent(folder: Path | None) -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when the parent is killed, which no longer removes `folder`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if folder:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # if this thread misses it first
     parent = parent_process()
     assert parent is not None
 
     def watch() -> None:
         connection.wait([parent.sentinel])
+        while folder and folder.exists():  # the main thread may be putting something there
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -122,3 +141,7 @@ def _live_and_die_with_parent() -> None:
 
 def _read_chunk(reader: Reader, sources: Sequence[Source], variants: tuple[str, ...]) -> list[ReadSource]:
     return [read_source(reader, source, variants) for source in sources]
+
+
+def _read_and_wrap(read: ReadChunk, folder: Path | None, sources: list[Source]) -> Any:
+    return wrap(read(sources), folder)

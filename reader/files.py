@@ -31,11 +31,11 @@ def list_clips(roots: Sequence[Path], part: str, form: str, reason: Callable[[Pa
     """
     sources, skipped = [], dict[str, list[str]]()
     for path in files_below(roots):
-        why = reason(path) or (None if path.exists() else DANGLING)
-        if why:
-            skipped.setdefault(why, []).append(path.name)
+        why = reason(path)
+        if why is None and (size := _size(path)) is not None:
+            sources.append(Source(path.stem, path, size))
         else:
-            sources.append(Source(path.stem, path, path.stat().st_size))
+            skipped.setdefault(why or DANGLING, []).append(path.name)
     if not sources:
         left_out = "; ".join(f"{len(names)} {why}" for why, names in skipped.items()) or "no files at all"
         places = ", ".join(map(str, roots))
@@ -64,7 +64,20 @@ def by_name(form: str, name: re.Pattern[str], has: Callable[[str], bool]) -> Cal
 def _files_in(root: Path) -> list[Path]:
     if not root.is_dir():
         raise UserError(f"{root}: no such file or folder; give the one with the raw files as --raw FOLDER")
-    return sorted(Path(folder) / name for folder, _, names in os.walk(root, onerror=_refuse_closed) for name in names)
+    folders = ((Path(folder), names) for folder, _, names in os.walk(root, onerror=_refuse_closed))
+    found = [(above.parts, name, above) for above, names in folders for name in names]
+    found.sort(key=lambda each: (*each[0], each[1]))  # as paths compare, but many of them in a tenth of the time
+    return [above / name for _, name, above in found]
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file; None for a link to nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        if path.exists():
+            raise
+        return None
 
 
 def _refuse_closed(error: OSError) -> None:

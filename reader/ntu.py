@@ -89,10 +89,10 @@ def missing_names() -> frozenset[str]:
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
-def part_of(name: str, part: str) -> bool:
-    """Tell whether the clip called `name` belongs to `part`, by its setup number."""
-    match, setups = NAME.fullmatch(name), PARTS[part][0]
-    return match is not None and (setups is None or int(match["setup"]) in setups)
+def part_of(name: re.Match[str], part: str) -> bool:
+    """Tell whether the clip of a name (as `NAME` matches it) belongs to `part`, by its setup number."""
+    setups = PARTS[part][0]
+    return setups is None or int(name["setup"]) in setups
 
 
 def main_persons(bodies: np.ndarray) -> np.ndarray:
@@ -236,11 +236,12 @@ def _joint(lines: _Lines) -> tuple[float, float, float]:
 
 
 def _reason_to_skip(path: Path, part: str, missing: frozenset[str]) -> str | None:
-    match = NAME.fullmatch(path.stem)
-    if path.suffix != ".skeleton" or match is None:
+    name = NAME.fullmatch(path.stem)
+    if path.suffix != ".skeleton" or name is None:
         return STRAY
-    if not part_of(path.stem, part):
+    if not part_of(name, part):
         return OTHER_PART
-    if int(match["action"]) not in PARTS[part][1]:
+    setups, actions = PARTS[part]
+    if int(name["action"]) not in actions:
         return NO_ACTION
-    return MISSING if path.stem in missing and PARTS[part][0] else None  # other data sets may use the same names
+    return MISSING if setups and name[0] in missing else None  # other data sets may use the same names

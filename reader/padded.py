@@ -148,7 +148,8 @@ def _belongs(name: str, part: str) -> bool:
     """Tell whether a clip is of a part; one of another name is in the first of NTU's two only, not in both."""
     if part not in PARTS:
         return True
-    return part_of(name, part) if NAME.fullmatch(name) else part != "ntu120"
+    match = NAME.fullmatch(name)
+    return part_of(match, part) if match else part != "ntu120"
 
 
 def open_array(path: Path) -> np.ndarray:

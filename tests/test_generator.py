@@ -23,7 +23,7 @@ import config
 import generator
 from dataset.store import MANIFEST, open_part
 from dataset.writer import JOURNAL, PartWriter, ReadSource, StoredClip, hold
-from generator import places, pool
+from generator import parcels, places, pool
 from reader import ntu
 from tests.reader.kinetics_form import write_kinetics
 from utils.errors import UserError
@@ -163,16 +163,29 @@ def ignores_ctrl_c(pid):
     return bool(int(mask, 16) & 1 << signal.SIGINT - 1)
 
 
+def stop_when_workers_are_ready(process, store):
+    """Halt a process that has begun a part, and wait until its worker has: with few clips it would be done before."""
+    wait_for(process, store / "demo.partial" / JOURNAL, 16)
+    process.send_signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while not all(map(ignores_ctrl_c, workers_of(process))) or not shelves():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def shelves():
+    return set(parcels.SHARED.glob("gesta-*"))
+
+
 needs_proc = pytest.mark.skipif(not (shutil.which("ps") and Path("/proc/self").exists()), reason="needs ps and /proc")
 
 
 @needs_proc
 def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(tmp_path, many, tree):
     process = start(tmp_path, many / "raw")
-    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 16)
-    while process.poll() is None and not all(map(ignores_ctrl_c, workers_of(process))):
-        time.sleep(0.001)  # until the second worker is ready, too
+    stop_when_workers_are_ready(process, tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # a terminal signals the workers as well
+    process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == "interrupted; what was complete is saved, and the same command goes on\n"
@@ -182,10 +195,10 @@ def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(tmp_path, many, tree
 
 
 @needs_proc
-def test_workers_end_with_a_killed_parent(tmp_path, many):
+def test_workers_end_with_a_killed_parent_and_leave_nothing_in_shared_memory(tmp_path, many):
     process = start(tmp_path, many / "raw")
-    wait_for(process, tmp_path / "demo.partial" / JOURNAL, 1)
-    workers = workers_of(process)
+    stop_when_workers_are_ready(process, tmp_path)
+    workers, held = workers_of(process), shelves()
     process.kill()
     process.communicate(timeout=60)  # ends when nobody holds its pipes any more
     assert len(workers) >= 2
@@ -193,6 +206,7 @@ def test_workers_end_with_a_killed_parent(tmp_path, many):
     while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    assert held - shelves()
 
 
 def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path, many, command, tree):
@@ -306,6 +320,35 @@ def test_a_task_reads_few_sources_and_one_large_file_at_a_time():
     assert tasks([large * 9] * 17, file="of many clips") == [[large * 9] * 16, [large * 9]]
 
 
+VALUE = [{"rows": np.arange(6, dtype=np.float32).reshape(2, 3), "spans": np.zeros((0, 4), np.int64)}, "refused"]
+
+
+def test_a_parcel_holds_what_was_wrapped_and_leaves_nothing_behind(tmp_path):
+    parcel = parcels.wrap(VALUE, tmp_path)
+    assert isinstance(parcel, parcels.Parcel)
+    np.testing.assert_equal(parcels.unwrap(parcel), VALUE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [["refused"], []])
+def test_without_arrays_there_is_no_parcel(tmp_path, value):
+    assert parcels.unwrap(parcels.wrap(value, tmp_path)) is value
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_shared_memory_or_room_in_it_results_go_through_the_pipe(tmp_path, monkeypatch):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))  # gives the error that a full place gives
+    try:
+        assert parcels.wrap(VALUE, tmp_path) is VALUE
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(parcels, "SHARED", tmp_path / "none")
+    with parcels.shelf() as folder:
+        assert parcels.wrap(VALUE, folder) is VALUE
+
+
 class Lazy(Future):
     """What a worker will have read of a chunk, at the latest when it is asked for."""
 
@@ -333,13 +376,13 @@ def test_results_come_in_order_whoever_reads_them(workers, count, speeds, draw):
             future.finish()
         return chunk
 
-    def submit(_, chunk):
+    def submit(chunk):
         begun.append(Lazy(chunk))
         return begun[-1]
 
     chunks = (taken.append([n]) or [n] for n in range(count))
     results = []
-    for result in pool._share(SimpleNamespace(submit=submit), workers, chunks, read):
+    for result in pool._share(submit, workers, chunks, read):
         outstanding.append(len(taken) - len(results))
         results.append(result)
     assert results == [[n] for n in range(count)]
@@ -349,20 +392,18 @@ def test_results_come_in_order_whoever_reads_them(workers, count, speeds, draw):
 
 
 def test_this_process_reads_nothing_where_the_workers_are_faster():
-    def submit(_, chunk):
+    def submit(chunk):
         future = Lazy(chunk)
         future.finish()
         return future
 
     chunks = [[n] for n in range(50)]
-    assert list(pool._share(SimpleNamespace(submit=submit), 1, chunks, lambda chunk: pytest.fail())) == chunks
+    assert list(pool._share(submit, 1, chunks, lambda chunk: pytest.fail())) == chunks
 
 
 def test_this_process_goes_on_alone_until_the_workers_are_ready():
     own, started = [], Lazy([0])
-    chunks = pool._share(
-        SimpleNamespace(submit=lambda *_: started), 1, ([n] for n in range(50)), lambda c: own.append(c) or c
-    )
+    chunks = pool._share(lambda _: started, 1, ([n] for n in range(50)), lambda c: own.append(c) or c)
     assert [next(chunks) for _ in range(20)] == own == [[n] for n in range(20)]
 
 
