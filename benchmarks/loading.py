@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,11 +10,12 @@ import torch
 from benchmarks.clips import LONGEST, ntu_like
 from benchmarks.harness import Contest, Limits, main
 from config import Config, load
+from dataset.frame_table import FrameTable
 from dataset.layouts import load_layout
-from dataset.loader import Clips, FrameTable, Loader
-from dataset.packing import COUNT, LOOP, ROW, pack
+from dataset.loader import Clips, Loader
+from dataset.memory import part_of
+from dataset.packing import COUNT, LOOP, Packed, pack
 from dataset.splits import load_benchmark
-from dataset.store import Part
 from initializer.data import Data, make_loader
 from utils.allocator import keep_memory
 
@@ -39,20 +40,21 @@ def loader_of(
     clips: list[np.ndarray], config: Config, device: torch.device, split: str, *, looped: bool = False
 ) -> Loader:
     """Return the batches that an experiment makes of clips (M, T, V, C), to train on if they are its `train`."""
-    part = part_of(clips, looped=looped)
+    part = part_of([packed(joints, looped=looped) for joints in clips])
+    part = replace(part, labels=np.zeros(len(clips), np.int64))
     held = {split: Clips(FrameTable([part], device), [part], [np.arange(len(clips))], persons=2)}
     data = Data(load_benchmark("ntu-xsub"), load_layout("ntu"), device, held, counts="", checksums={})
     return make_loader(config, data, split, trains=split == "train")
 
 
-def part_of(clips: list[np.ndarray], *, looped: bool) -> Part:
-    """Return clips (M, T, V, C) as a part that is in memory; with `looped` all repeat to the longest one's end."""
-    packed = [pack(joints) for joints in clips]
-    spans, rows = np.stack([each.spans for each in packed]), np.concatenate([each.rows for each in packed])
-    spans[..., ROW] += np.cumsum([0, *(len(each.rows) for each in packed[:-1])])[:, None]
-    spans[..., LOOP] = looped & (spans[..., COUNT] > 0)
-    frames = np.array([LONGEST if looped else each.frames for each in packed])
-    return Part(Path("memory"), {}, "original", rows, spans, frames, np.zeros(len(clips), np.int64), checksum="")
+def packed(joints: np.ndarray, *, looped: bool) -> Packed:
+    """Return a clip (M, T, V, C) as it is stored; with `looped` its persons repeat to the longest clip's end."""
+    clip = pack(joints)
+    if not looped:
+        return clip
+    spans = clip.spans.copy()
+    spans[:, LOOP] = spans[:, COUNT] > 0
+    return replace(clip, spans=spans, frames=LONGEST)
 
 
 def contest(data: str, must: float | None = None, goal: float | None = None, *, looped: bool = False) -> Contest:

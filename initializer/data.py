@@ -11,8 +11,9 @@ from torch import Tensor
 
 from config import Config, HoldOut
 from dataset.augment import fit_into_box, make_augmentation
+from dataset.frame_table import FrameTable
 from dataset.layouts import Layout, load_layout
-from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
+from dataset.loader import Clips, Loader, Order, Pipeline, TrainLoader, balanced_weights
 from dataset.sampling import SAMPLERS
 from dataset.splits import SPLITS, Benchmark, benchmark_of, select
 from dataset.store import Part, open_part

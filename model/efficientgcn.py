@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from model.attention import ATTENTIONS, Attention, AttentionLayer, AttentionOptions
 from model.graph_conv import SpatialGraphConv, SpatialGraphLayer
+from model.initial import spread_out, zero
 from model.layers import ACTIVATIONS, Reach, reach
 from model.recompute import recomputing
 from model.temporal import TEMPORAL_LAYERS, TemporalConv, TemporalLayer, TemporalOptions
@@ -64,7 +65,6 @@ class EfficientGCN(nn.Module):
 
     persons_independent = True  # until the mean over persons
     head = "classifier."  # keys of what depends on the number of classes
-
     recomputes = True  # where memory is dear: in training on a CPU
 
     def __init__(  # noqa: PLR0913 - one argument per key of the config
@@ -93,32 +93,24 @@ class EfficientGCN(nn.Module):
         residual: bool,
     ) -> None:
         super().__init__()
-        window, max_hop = kernel
-        if window % 2 == 0:
-            raise ValueError(f"a kernel over an even number of frames keeps no centre, got {window}")
-        if len(adjacency) <= max_hop:
-            raise ValueError(f"the kernel reaches {max_hop} hops, the adjacency {len(adjacency) - 1}")
+        _check_kernel(kernel, adjacency)
         self.num_streams, self.in_channels, self.num_joints = num_streams, in_channels, adjacency.shape[-1]
-
         layers = _Layers(
-            adjacency=adjacency[: max_hop + 1],
-            learn_edges=learn_edges,
-            temporal=TEMPORAL_LAYERS[layer],
-            temporal_options=TemporalOptions(
-                window, ACTIVATIONS[activation], expand_ratio, reduct_ratio, bias, residual
-            ),
-            attention=ATTENTIONS[attention],
-            attention_options=AttentionOptions(self.num_joints, parts, reduct_ratio, bias),
+            adjacency[: kernel[1] + 1],
+            learn_edges,
+            TEMPORAL_LAYERS[layer],
+            TemporalOptions(kernel[0], ACTIVATIONS[activation], expand_ratio, reduct_ratio, bias, residual),
+            ATTENTIONS[attention],
+            AttentionOptions(self.num_joints, parts, reduct_ratio, bias),
         )
         scaled = scale_blocks(blocks, size, scale)
         branch, main = scaled[:fusion_stage], scaled[fusion_stage:]
-        fused = num_streams * (branch[-1].channels if branch else stem_channels)
+        fused = num_streams * _width(branch, stem_channels)
         self.input_branches = nn.ModuleList(
-            nn.Sequential(layers.stem(in_channels, stem_channels) | layers.blocks(stem_channels, branch))
-            for _ in range(num_streams)
+            layers.branch(in_channels, stem_channels, branch) for _ in range(num_streams)
         )
         self.main_stream = nn.Sequential(layers.blocks(fused, main))
-        self.classifier = Classifier(main[-1].channels if main else fused, num_classes, drop_prob)
+        self.classifier = Classifier(_width(main, fused), num_classes, drop_prob)
         self.apply(initialise)
 
     @property
@@ -193,13 +185,14 @@ class _Layers:
     attention: type[Attention] | None
     attention_options: AttentionOptions
 
-    def stem(self, in_channels: int, channels: int) -> OrderedDict[str, nn.Module]:
-        """Return the layers before a branch's first block."""
-        return OrderedDict(
+    def branch(self, in_channels: int, stem_channels: int, blocks: Sequence[Block]) -> nn.Sequential:
+        """Return an input branch: a stem and `blocks`."""
+        stem = OrderedDict(
             init_bn=nn.BatchNorm2d(in_channels),
-            stem_scn=self._graph(in_channels, channels),
-            stem_tcn=TemporalConv(channels, 1, self.temporal_options),
+            stem_scn=self._graph(in_channels, stem_channels),
+            stem_tcn=TemporalConv(stem_channels, 1, self.temporal_options),
         )
+        return nn.Sequential(stem | self.blocks(stem_channels, blocks))
 
     def blocks(self, in_channels: int, blocks: Sequence[Block]) -> OrderedDict[str, nn.Module]:
         """Return the layers of `blocks`; their numbers start at 0 in every branch and in the main stream."""
@@ -225,6 +218,19 @@ class _Layers:
         return AttentionLayer(channels, weights, self.temporal_options.activation())
 
 
+def _check_kernel(kernel: tuple[int, int], adjacency: Tensor) -> None:
+    window, max_hop = kernel
+    if window % 2 == 0:
+        raise ValueError(f"a kernel over an even number of frames keeps no centre, got {window}")
+    if len(adjacency) <= max_hop:
+        raise ValueError(f"the kernel reaches {max_hop} hops, the adjacency {len(adjacency) - 1}")
+
+
+def _width(blocks: Sequence[Block], in_channels: int) -> int:
+    """Return the channels behind `blocks`, which may be none."""
+    return blocks[-1].channels if blocks else in_channels
+
+
 def scale_blocks(blocks: Sequence[tuple[int, int, float]], size: str, scale: tuple[float, float]) -> list[Block]:
     """Return `blocks` (channels, stride, depth) scaled to `size`: widths in steps of 16, depths rounded.
 
@@ -243,10 +249,7 @@ def scale_blocks(blocks: Sequence[tuple[int, int, float]], size: str, scale: tup
 
 def initialise(module: nn.Module) -> None:
     """Draw the initial weights of one module; normalisations and edge factors start at 1 by themselves."""
-    if isinstance(module, nn.Conv2d):
-        # the fan counts all output channels, of depthwise convolutions too
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.Conv3d):
+    spread_out(module)  # the fan counts all output channels, of depthwise convolutions too
+    if isinstance(module, nn.Conv3d):
         nn.init.normal_(module.weight, std=0.001)
-    if isinstance(module, nn.Conv2d | nn.Conv3d) and module.bias is not None:
-        nn.init.zeros_(module.bias)
+        zero(module.bias)

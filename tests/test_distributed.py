@@ -19,7 +19,6 @@ from torch.distributed import DistBackendError, DistStoreError, HashStore
 
 import config
 import main
-from dataset import loader
 from initializer.machine import pick_device
 from model.sync_batchnorm import SyncBatchNorm, synchronise
 from tests import distributed_job as job
@@ -390,16 +389,6 @@ def test_a_job_that_is_started_anew_goes_on_with_the_run_that_it_began_and_with_
     own.progress.concluded = True
     save(own)
     assert begin().folder.path != own.folder.path
-
-
-def test_processes_of_a_machine_share_its_memory(monkeypatch, tmp_path):
-    monkeypatch.setattr(loader, "MEMINFO", tmp_path / "meminfo")
-    loader.MEMINFO.write_text("MemTotal: 9000 kB\nMemAvailable: 3000 kB\n")
-    found = []
-    for count in (1, 3):
-        monkeypatch.setattr(distributed, "ranks", lambda count=count: Ranks(0, count, 0, count))
-        found.append(loader.free_bytes(torch.device("cpu")))
-    assert found == [3000 * 1024, 1000 * 1024]
 
 
 def test_without_a_name_a_process_takes_the_device_of_its_number(monkeypatch):

@@ -20,6 +20,7 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+    from torch.distributed.launcher.api import LaunchConfig
 
 BY_US = "GESTA_LAUNCHED"  # set where `start` below watches over the processes, and says what became of them
 SAVING_S = "3600"  # how long processes may take to end after a signal: they finish an evaluation, and save
@@ -68,14 +69,27 @@ def start(count: int, command: Sequence[str]) -> tuple[int, str | None]:
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed.launcher.api import elastic_launch
 
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each process says in a line what is wrong
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", SAVING_S)
     os.environ[BY_US] = "1"
-    options = LaunchConfig(
+    try:
+        elastic_launch(_on_this_machine(count), sys.executable)(*command)
+    except SignalException as stopped:  # the processes had it, too, and have said so
+        return 128 + stopped.sigval, None
+    except ChildFailedError as failed:
+        return _outcome(failed.failures, count)
+    return 0, None
+
+
+def _on_this_machine(count: int) -> "LaunchConfig":
+    """Return how torch's launcher starts `count` processes here, on a free port, and none again that fails."""
+    from torch.distributed.launcher.api import LaunchConfig
+
+    return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=count,
@@ -84,13 +98,6 @@ def start(count: int, command: Sequence[str]) -> tuple[int, str | None]:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
     )
-    try:
-        elastic_launch(options, sys.executable)(*command)
-    except SignalException as stopped:  # the processes had it, too, and have said so
-        return 128 + stopped.sigval, None
-    except ChildFailedError as failed:
-        return _outcome(failed.failures, count)
-    return 0, None
 
 
 def _outcome(failures: Mapping[int, "ProcessFailure"], count: int) -> tuple[int, str | None]:

@@ -4,20 +4,20 @@ import itertools
 import pickle
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import config
 import initializer
-from dataset import loader
-from dataset.augment import Flip, Rotate, RotateAxes, Scale, fit_into_box
+from dataset import frame_table
+from dataset.augment import fit_into_box
+from dataset.augment_linear import Flip, Rotate, RotateAxes, Scale
+from dataset.frame_table import FrameTable
 from dataset.layouts import load_layout
-from dataset.loader import Clips, FrameTable, Loader, Order, Pipeline, TrainLoader, balanced_weights
+from dataset.loader import Clips, Loader, Order, Pipeline, TrainLoader, balanced_weights
+from dataset.memory import part_of
 from dataset.packing import LOOP, pack, unpack
 from dataset.sampling import First, Uniform, Window
 from dataset.splits import load_benchmark, select
@@ -44,7 +44,7 @@ def stores(tmp_path_factory, write_raw, generate):
 def where(request, monkeypatch):
     """Has the rows on the device, or on the disk."""
     if request.param == "mapped":
-        monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+        monkeypatch.setattr(frame_table, "free_bytes", lambda device: 0)
     return request.param
 
 
@@ -159,34 +159,13 @@ def test_lengths_do_not_go_beyond_the_frames_asked_for(stores):
     assert lengths.max() == 3
 
 
-def test_where_the_rows_lie_follows_from_the_free_memory(stores, monkeypatch):
-    part = open_part(stores / "ntu60", "original")
-    size = (1 + len(part.coordinates)) * 25 * 3 * 4
-    for free, resident in ((2 * size, False), (2 * size + 2, True)):
-        monkeypatch.setattr(loader, "free_bytes", lambda device, free=free: free)
-        assert (FrameTable([part], CPU).resident is not None) == resident
-
-
 def test_an_epoch_from_the_disk_equals_one_from_memory(stores, monkeypatch):
     parts = "ntu60", "ntu120"
     resident = open_clips(stores, parts, "transformed")
-    monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+    monkeypatch.setattr(frame_table, "free_bytes", lambda device: 0)
     mapped = open_clips(stores, parts, "transformed")
     assert (resident.table.resident is None, mapped.table.resident is None) == (False, True)
     assert_same(epoch(training(resident)), epoch(training(mapped)))
-
-
-@given(st.lists(st.integers(0, 5000), max_size=50))
-def test_what_is_read_from_the_disk_at_once_holds_all_rows_and_few_others(rows):
-    found = loader.runs(np.array(rows, np.int64))
-    held = [np.arange(first, last + 1) for first, last in found]
-    assert set(rows) <= set(np.concatenate([*held, np.zeros(0, int)]).tolist())
-    assert sum(map(len, held)) <= loader.NEAR * len(rows)
-
-
-def test_the_rows_of_a_person_are_read_at_once():
-    rows = np.array([*range(7, 500, 3), *range(9000, 9004), 9001, 8000])
-    assert loader.runs(rows) == [(7, 499), (9000, 9003), (9001, 9001), (8000, 8000)]
 
 
 def test_names_are_read_when_they_are_asked_for(stores, monkeypatch):
@@ -198,10 +177,6 @@ def test_names_are_read_when_they_are_asked_for(stores, monkeypatch):
     assert not asked
     assert clips.names.tolist() == clips.names.tolist() == expected.tolist()
     assert len(asked) == 1
-
-
-def test_the_free_memory_of_this_machine_is_known():
-    assert loader.free_bytes(CPU) > 0
 
 
 @pytest.mark.gpu
@@ -397,7 +372,7 @@ def test_an_epoch_left_early_is_left_where_it_stood(stores):
 def test_a_gpu_gets_the_same_batches_one_ahead(stores, monkeypatch):
     part = open_part(stores / "ntu60", "original")
     expected = epoch(training(open_clips(stores), 2))
-    monkeypatch.setattr(loader, "free_bytes", lambda device: 0)
+    monkeypatch.setattr(frame_table, "free_bytes", lambda device: 0)
     clips = Clips(FrameTable([part], torch.device("cuda")), [part], [np.arange(11)], 2)
     assert clips.table.travels
     found = epoch(training(clips, 2))
@@ -685,24 +660,11 @@ def test_pose_normalized_files_give_mmactions_batches_to_the_bit(tmp_path, share
 # --- person padding
 
 
-def held(*clips):
-    """Return what `Clips` needs of a part: clips (M, T, V, C) in as many slots as the largest has."""
-    most, packed = max(map(len, clips)), []
-    for joints in clips:
-        slots = np.zeros((most, *joints.shape[1:]), joints.dtype)
-        slots[: len(joints)] = joints
-        packed.append(pack(slots))
-    starts = np.cumsum([0, *(len(each.rows) for each in packed[:-1])])
-    spans = [each.spans + np.array([start, 0, 0, 0]) for each, start in zip(packed, starts, strict=True)]
-    columns = {"frames": np.array([each.frames for each in packed]), "labels": np.zeros(len(packed), np.int64)}
-    rows = np.concatenate([each.rows for each in packed])
-    return SimpleNamespace(coordinates=rows, spans=np.stack(spans), names=np.arange(len(packed)).astype(str), **columns)
-
-
-def padded(part, persons, padding, t):
-    """Return the joints of all clips of a part at frames `t`, and their lengths."""
-    clips = Clips(FrameTable([part], CPU), [part], [np.arange(len(part.names))], persons, padding)
-    return clips.joints(torch.arange(len(clips)), t.expand(len(clips), -1))
+def padded(clips, persons, padding, t):
+    """Return the joints of clips (M, T, V, C) at frames `t`, and their lengths."""
+    part = part_of([pack(each) for each in clips])
+    held = Clips(FrameTable([part], CPU), [part], [np.arange(len(part))], persons, padding)
+    return held.joints(torch.arange(len(held)), t.expand(len(held), -1))
 
 
 @pytest.mark.parametrize("mode", ["zero", "loop"])
@@ -710,9 +672,9 @@ def padded(part, persons, padding, t):
 def test_persons_are_padded_as_upstreams_do(shared, mode):
     """PYSKL's goldens: there `loop` counts persons behind the padding, so that it is `zero`; mmaction2 mended it."""
     with np.load(shared / "goldens/stgcn/pipelines_pyskl.npz") as golden:
-        part = held(golden["format/raw_one"], golden["format/raw_three"])
+        clips = golden["format/raw_one"], golden["format/raw_three"]
         for clip in range(2):
-            joints, _ = padded(part, 2, mode, torch.arange(3) + 3 * clip)
+            joints, _ = padded(clips, 2, mode, torch.arange(3) + 3 * clip)
             one, three = (
                 golden[f"format/{name}_{mode}_clips2"][clip].transpose(3, 1, 2, 0) for name in ("one", "three")
             )
@@ -726,9 +688,7 @@ def test_only_a_person_who_is_alone_is_repeated():
     rng = np.random.default_rng(0)
     alone, pair, second, nobody = (rng.normal(size=(count, 6, 4, 3)).astype(np.float32) for count in (1, 2, 2, 1))
     alone[0, 2] = second[0] = nobody[:] = 0
-    joints, lengths = padded(
-        held(alone, pair, second, nobody, rng.normal(size=(3, 6, 4, 3))), 3, "loop", torch.arange(8)
-    )
+    joints, lengths = padded([alone, pair, second, nobody, rng.normal(size=(3, 6, 4, 3))], 3, "loop", torch.arange(8))
     assert np.array_equal(joints[0, :, :6, :, 2], alone[0].transpose(2, 0, 1))
     assert torch.equal(joints[0], joints[0, ..., :1].expand(-1, -1, -1, 3))
     assert lengths.tolist() == [[6, 6, 6], [6, 6, 0], [0, 6, 0], [0, 0, 0], [6, 6, 6]]
@@ -811,14 +771,7 @@ def test_behind_its_length_a_stream_of_a_person_is_zero(name, seed):
     """Fast evaluation leaves that out; a motion is there one frame before who moves is."""
     joints = np.random.default_rng(seed).normal(size=(2, 24, 25, 3)).astype(np.float32)
     joints[1, np.arange(24) != 11 + seed] = 0  # is there for one frame, perhaps just behind one that is seen
-    packed = pack(joints, ())
-    part = SimpleNamespace(
-        coordinates=packed.rows,
-        spans=packed.spans[None],
-        frames=np.array([packed.frames]),
-        labels=np.zeros(1, np.int64),
-        names=np.array(["late"]),
-    )
+    part = part_of([pack(joints)])
     clips = Clips(FrameTable([part], CPU), [part], [np.arange(1)], 2)
     (batch,) = Loader(clips, channels(name, Uniform(5), looks_ahead="m" in name, clips=10), 1)
     for stream, lengths in zip(batch.streams, batch.lengths.tolist()):

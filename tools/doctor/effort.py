@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from config import Config
+from dataset.frame_table import fits, free_bytes
 from dataset.layouts import load_layout
-from dataset.loader import TrainLoader, free_bytes
+from dataset.loader import TrainLoader
 from dataset.splits import SPLITS, Benchmark
 from dataset.store import Part
 from dataset.streams import stream_channels
@@ -77,7 +78,7 @@ def _memory(config: Config, device: torch.device, parts: Sequence[Part], kept: f
     step = kept * batch * half + 4 * parameters * (2 + STATES[config.train.optimizer.name])
     free = free_bytes(device)
     figures = {"frames_bytes": table, "step_bytes": int(step), "free_bytes": free, "device": str(device)}
-    resident = table < free // 2
+    resident = fits(table, free)
     what = (
         f"about {gigabytes(step)} for a step of {batch} clips, {gigabytes(table)} of frames "
         f"{'on the device' if resident else 'read from the disk'}, {gigabytes(free)} free on {device}"
