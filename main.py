@@ -129,22 +129,21 @@ def _export(config: Config, options: argparse.Namespace) -> int:
 
 
 def _infer(options: argparse.Namespace) -> int:
-    if bool(options.infer) == bool(options.listen):
-        raise UserError("-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them")
-    if options.config is None and options.set:
-        raise UserError("--set changes an experiment: name it with -c N")
     config = _load(options) if options.config else None
     machine = _machine(options)
     import predictor
 
+    request = predictor.Request(**arguments.told(options, arguments.INFERRING))  # before what takes seconds
     classifier = predictor.open_classifier(config, options.pretrained_path, machine, threads=options.cpu_threads)
     if arguments.is_live(options):
         from predictor import live
 
         settings = live.settings_of(arguments.told(options, arguments.LIVE), options.from_layout, classifier)
         return live.run(classifier, settings, options.listen)
-    request = predictor.Request(**arguments.told(options, arguments.INFERRING))
-    return predictor.predict(classifier, [Path(each) for each in options.infer], request)
+    try:
+        return predictor.predict(classifier, [Path(each) for each in options.infer], request)
+    except KeyboardInterrupt:
+        return say("interrupted; nothing is half-written: give the command again", 130)
 
 
 def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> int:

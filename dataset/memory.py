@@ -1,4 +1,7 @@
-"""Clips in memory as a part, or as one array: to classify, to compare, to measure."""
+"""Clips in memory as a part, or as one array: to classify and to compare.
+
+Letters: N clips, M persons, T frames, V joints, C channels.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +10,7 @@ import numpy as np
 
 from dataset.packing import COUNT, ROW, Packed, unpack
 from dataset.store import Part
+from utils.recording import UNKNOWN
 
 
 def part_of(clips: Sequence[Packed], persons: int = 1) -> Part:
@@ -18,11 +22,12 @@ def part_of(clips: Sequence[Packed], persons: int = 1) -> Part:
         mine[: len(clip.spans)] = clip.spans
         mine[mine[:, COUNT] > 0, ROW] += start
     rows, frames = np.concatenate([clip.rows for clip in clips]), np.array([clip.frames for clip in clips])
-    return Part(Path("memory"), {}, "", rows, spans, frames, np.zeros(len(clips), np.int64), checksum="")
+    labels = np.full(len(clips), UNKNOWN)
+    return Part(Path("memory"), {}, "", rows, spans, frames, labels, checksum="")
 
 
 def dense(clips: Sequence[Packed], persons: int = 1, longest: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return clips as one array: joints (N, M, T, V, C) float32, M at least `persons`, and frames (N,) int64.
+    """Return clips, at least one, as joints (N, M, T, V, C) float32, M at least `persons`, and frames (N,) int64.
 
     T is the longest clip's, at most `longest`: what a clip has more is cut off.
     """

@@ -1,5 +1,6 @@
 """After training: raw files and live frames in, labels out, by the same code as evaluation."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,11 +27,14 @@ class Request:
 
     Attributes:
         topk: classes that are shown of a clip.
-        json: gets the JSON lines, too, when all is done.
+        json: gets the JSON lines, too, when all is done; what is there is replaced.
         batch: clips that are read and classified together; changes no result.
         from_layout: the layout of the files, where it is not the experiment's.
         out, err: where answers go, and what else there is to say; None: standard output and error.
         is_terminal: whether `out` is read by people; None: as it says itself.
+
+    Raises:
+        UserError: for less than one class or clip.
     """
 
     topk: int = 5
@@ -41,22 +45,33 @@ class Request:
     err: TextIO | None = None
     is_terminal: bool | None = None
 
+    def __post_init__(self) -> None:
+        for flag, number in (("--topk", self.topk), ("--batch", self.batch)):
+            if number < 1:
+                raise UserError(f"{flag} {number}: give 1 or more")
 
-def predict(classifier: Classifier, paths: Iterable[Path], request: Request) -> int:
+
+def predict(classifier: Classifier, paths: Sequence[Path], request: Request) -> int:
     """Classify the clips of raw files and folders; return the exit code: 1 if something could not be read, else 0.
 
-    Raises `UserError` if there was nothing to classify, or if the request makes no sense.
+    Raises `UserError` if there was nothing to classify, or if `request.json` or `request.from_layout` cannot be.
     """
-    for flag, number in (("--topk", request.topk), ("--batch", request.batch)):
-        if number < 1:
-            raise UserError(f"{flag} {number}: give 1 or more")
     prediction = _Prediction(classifier, request)
     if request.json is None:
         prediction.run(paths)
     else:
         with disk_errors(request.json, "free some space and give the command again"):
+            _refuse_place(request.json, paths)
             write_atomic(request.json, lambda file: prediction.run(paths, file))
     return 1 if prediction.faults else 0
+
+
+def _refuse_place(place: Path, paths: Sequence[Path]) -> None:
+    """Refuse, before hours of work, a file that cannot become the answers', or should not."""
+    if place.is_dir():
+        raise UserError(f"--json {place}: is a folder; name a file in it")
+    if os.path.realpath(place) in map(os.path.realpath, paths):
+        raise UserError(f"--json {place}: is to be classified, and would be replaced; name another file")
 
 
 class _Prediction:

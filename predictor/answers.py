@@ -28,8 +28,8 @@ class Answer:
         return self.clip.label == self.top[0][0]
 
     def lines(self) -> str:
-        """Return what a terminal shows."""
-        lines = [f"Current video file: {self.clip}"]
+        """Return what a terminal shows; a name cannot pass for lines of its own, nor be what no terminal can show."""
+        lines = [f"Current video file: {_printable(str(self.clip))}"]
         for rank, (index, name, score) in enumerate(self.top, start=1):
             about = {"class": index, "score": score, "name": name}
             lines += [f"\ttop-{rank} {key}: {value}" for key, value in about.items()]
@@ -42,7 +42,11 @@ class Answer:
         content["topk"] = [dict(zip(keys, each, strict=True)) for each in self.top]
         if self.clip.label is not None:
             content["label"] = self.clip.label
-        return json.dumps(content, ensure_ascii=False) + "\n"
+        return json.dumps(content) + "\n"  # in ASCII: a file's name may be bytes that no encoding has a text for
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def answer(clip: Clip, logits: np.ndarray, classes: Sequence[str], topk: int) -> Answer:

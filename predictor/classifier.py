@@ -19,13 +19,14 @@ from initializer.clips import bare_data, batches_of
 from initializer.history import newest_best, refuse_missing
 from initializer.machine import Machine, pick_device, set_determinism
 from initializer.network import build_model, evaluator
-from initializer.weights import import_weights
+from initializer.weights import import_weights, stated_classes
 from predictor.experiment import stated_config
 from predictor.program import open_program_classifier
 from processor import over_test_clips
-from utils.checkpoint_import import read_checkpoint
 from utils.deployed import is_program
 from utils.errors import UserError
+
+MOST_THREADS = 1024  # with far more of them, torch ends the process
 
 
 class Classifier(Protocol):
@@ -85,6 +86,8 @@ def open_classifier(
     Raises:
         UserError: if the file is missing or does not fit, or where nothing says what the experiment or its classes are.
     """
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UserError(f"--cpu_threads {threads}: give 1 to {MOST_THREADS}")
     if config is None and weights is None:
         raise UserError("-i: give what classifies: -pp CHECKPOINT, or -c NUMBER for the best of its newest run")
     if threads is not None:
@@ -95,7 +98,8 @@ def open_classifier(
     elif config is not None:
         refuse_missing(weights, config, machine)
     elif not weights.is_file():
-        raise UserError(f"-pp {weights}: no such file")
+        what = "is a folder; give a checkpoint in it" if weights.is_dir() else "no such file"
+        raise UserError(f"-pp {weights}: {what}")
     if is_program(weights):
         return open_program_classifier(config, weights, machine, threads)
     return _open_checkpoint(config or stated_config(weights), weights, machine)
@@ -111,12 +115,5 @@ def _open_checkpoint(config: Config, weights: Path, machine: Machine) -> Checkpo
 
 def _classes(config: Config, weights: Path) -> tuple[str, ...]:
     """Return the classes of the benchmark; data of one's own have none here, but their checkpoint has."""
-    if config.data.benchmark in benchmark_names():
-        return load_benchmark(config.data.benchmark).classes
-    imported = read_checkpoint(weights)
-    if imported.form != "gesta":
-        raise UserError(
-            f"{weights}: of form {imported.form}, which names no classes, and data of one's own bring theirs; "
-            "give a checkpoint of Gesta's, or the -c of a benchmark"
-        )
-    return tuple(imported.raw["classes"])
+    name = config.data.benchmark
+    return load_benchmark(name).classes if name in benchmark_names() else stated_classes(weights)

@@ -40,10 +40,17 @@ class Wanted:
     Args:
         config: the experiment.
         from_layout: name or file of the layout that is given, where it is another one: its joints are mapped.
+
+    Raises:
+        UserError: if there is no such layout, or nothing to map in it: once, and not of every file.
     """
 
     config: Config
     from_layout: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.from_layout is not None:
+            joint_map(_layout(self.from_layout), _layout(self.config.data.layout))
 
     @property
     def layout(self) -> str:

@@ -11,13 +11,14 @@ from pathlib import Path
 from dataset.packing import Packed
 from generator.clips import stored
 from predictor.forms import Opened, Wanted, is_clip, open_form
-from reader.files import files_below
+from reader.files import DANGLING, files_below
 from reader.own.listing import find_table
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
 
 TABLED = ("own", "deeplabcut")  # forms whose folders may hold a table that says which clips there are
 SHOWN = 3  # names, in a message
+UNREAD = "neither a file nor a folder; write what it gives to a file"
 NTU = ("ntu", "arrays", "annotations", "padded")  # forms in which a label of NTU's benchmarks is the same
 
 Report = Callable[[str], None]
@@ -86,7 +87,7 @@ class Sources:
         """Return the files (or folders of OpenPose's frames) that a path stands for."""
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-        if path.is_file() or is_clip(path):
+        if not path.is_dir() or is_clip(path):
             return [path]
         table = find_table(path, "-i") if self.wanted.config.data.form in TABLED else None
         if table:
@@ -104,6 +105,8 @@ class Sources:
         return sorted(files | framed)
 
     def _clips_of(self, path: Path) -> Iterator[Clip]:
+        if not (path.is_file() or path.is_dir()):  # who reads from a pipe may wait for ever
+            raise UserError(f"{path}: {UNREAD if path.exists() else DANGLING}")
         opened = open_form(path, self.wanted)
         for line in opened.joints.describe() if opened.joints else ():
             self._note_once(line)

@@ -75,8 +75,11 @@ def test_what_torch_reads_when_it_is_imported_is_set_before(words):
         (["-i", "file"], "-i: give what classifies: -pp CHECKPOINT, or -c NUMBER for the best of its newest run"),
         (["-i", "-pp", "x.pt"], "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"),
         (["-i", "-", "--listen", "127.0.0.1:1"], "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"),
-        (["-i", "file", "-pp", "x.pt", "--set", "test.clips=1"], "--set changes an experiment: name it with -c N"),
+        (["-i", "file", "-pp", "x.pt", "--set", "test.clips=1"], "--set has no effect without -c N, whose keys it changes"),
         (["-i", "file", "-pp", "gone.pt"], "-pp gone.pt: no such file"),
+        (["-i", "file", "-pp", "x.pt", "--cpu_threads", "0"], "--cpu_threads 0: give 1 to 1024"),
+        (["-i", "file", "-pp", "x.pt", "--cpu_threads", "99999"], "--cpu_threads 99999: give 1 to 1024"),
+        (["-i", "file", "-pp", "x.pt", "--topk", "0"], "--topk 0: give 1 or more"),
         (["-i", "file", "--hop", "2"], "--hop has no effect with files; it goes with -i - and with --listen"),
         (["-c", "2001", "-i", "-", "--topk", "2"], "--topk has no effect with frames that come live"),
         (["-c", "2001", "--window", "2"], "--window has no effect with training; it goes with -i"),
@@ -92,12 +95,18 @@ def test_what_torch_reads_when_it_is_imported_is_set_before(words):
         (["-c", "2001", "-e", "--init-head"], "--init-head has no effect with -e; it goes with training"),
         (["-c", "2001", "--init-head"], "--init-head has no effect without -pp FILE"),
         (["-c", "2001", "-r", "--set", "train.epochs=2"], "--set has no effect with -r; it goes with training, -gd, -e, -xf, -ex, -i"),
-        (["-c", "2001", "-gd", "-w", "x"], "--work_dir has no effect with -gd; it goes with training, -r, -e, -xf, -ex, -i"),
+        (["-c", "2001", "-gd", "-w", "x"], "--work_dir has no effect with -gd; it goes with training, -r, -e, -xf, -ex, -i, -l"),
         (["-c", "2001", "-gd", "-j", "0"], "-j 0: give at least 1 process, or leave it out to use all cores"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(said, arguments, line):
     assert said(*arguments) == (2, [line])
+
+
+def test_ctrl_c_while_files_are_classified_says_what_holds(said, monkeypatch):
+    monkeypatch.setattr("predictor.open_classifier", lambda *told, threads: None)
+    monkeypatch.setattr("predictor.predict", lambda *told: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert said("-i", "x", "-pp", "y") == (130, ["interrupted; nothing is half-written: give the command again"])
 
 
 @pytest.mark.parametrize("action", ["-e", "-xf"])

@@ -36,7 +36,7 @@ def settings_of(told: Mapping[str, Any], from_layout: str | None, classifier: Cl
 def run(classifier: Classifier, settings: Settings, address: str | None) -> int:
     """Answer standard input on standard output, or whoever connects to `address`, until a signal ends it; return 0."""
     stop = StopRequest().listen()
-    if address:
+    if address is not None:
         listen(classifier, settings, address, _log, stop=stop)
     else:
         serve(classifier, settings, sys.stdin.buffer, sys.stdout.buffer, _log, stop=stop)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import socket
 import threading
 import time
@@ -54,7 +55,7 @@ def _bind(address: str, settings: Settings) -> socket.socket:
     """Return a socket that listens and whose `accept` waits for a moment only."""
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise UserError(f"--listen {address}: expected HOST:PORT, such as 127.0.0.1:8765")
     try:
         family, _, _, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
@@ -114,11 +115,11 @@ class _Server:
             connection.makefile("rb", buffering=0) as source,
             connection.makefile("wb", buffering=0) as sink,
         ):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 statistics = answer(self._classifier, self._settings, source, sink, self._stop)
-            except UserError as error:
+            except (UserError, OSError) as error:  # OSError: gone already, which macOS says here
                 self._log(f"{peer}: {error}")
             else:
                 self._log(f"{peer}: {statistics}")

@@ -125,8 +125,10 @@ class _Session:
                 line = self._inbox.take()
                 if line is not None:
                     self._answer(line)
-            if not self._stop.due() and writer.is_alive():
-                self._decide(self._windows.take_rest())
+            rest, most = self._windows.take_rest(), self._settings.max_persons
+            for at in range(0, len(rest), most):  # far more than a frame may hold, if ids change all the time
+                if not self._stop.due() and writer.is_alive():
+                    self._decide(rest[at : at + most])
         finally:
             self._inbox.close(discard=True)
             self._outbox.close()

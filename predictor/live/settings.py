@@ -2,16 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from config import Config
 from dataset.normalise import FrameSize
 from dataset.variants import VARIANTS
 from predictor.classifier import Classifier
 from utils.errors import UserError
 
 LONGEST_DEFAULT = 150  # frames: five seconds of NTU, of whose clips few last longer
+LONGEST = 100_000  # frames: an hour, and what still fits into memory
 HOPS = 8  # decisions while a window passes, where no hop is given
+COUNTED = ("hop", "max_line", "max_persons", "max_rate", "queue", "clients")
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {  # that no NaN passes
+    **dict.fromkeys(COUNTED, (lambda value: value >= 1, "give at least 1")),
+    "window": (lambda frames: 1 <= frames <= LONGEST, f"give 1 to {LONGEST} frames"),
+    **dict.fromkeys(("threshold", "margin"), (lambda value: 0 <= value <= 1, "a probability is from 0 to 1")),
+    "smoothing": (lambda share: 0 <= share < 1, "give 0 (none) to less than 1 (1 would never change)"),
+    "forget": (lambda seconds: seconds > 0, "give seconds, more than 0"),
+    "frame_size": (lambda size: min(size) >= 1, "height and width are pixels, at least 1"),
+}
 IN_ORDER = ("first", "loop", "window")  # sampling that sees so many frames in a row and none behind them
 
 
@@ -58,17 +70,11 @@ class Settings:
     map_joints: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("window", "hop", "max_line", "max_persons", "max_rate", "queue", "clients"):
+        """Refuse what makes no sense, by the name of its flag."""
+        for name, (fits, remedy) in RULES.items():
             value = getattr(self, name)
-            if value is not None and not value >= 1:
-                raise UserError(f"--{name} {value}: give at least 1")
-        for name in ("threshold", "margin"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"--{name} {getattr(self, name)}: a probability is from 0 to 1")
-        if not 0 <= self.smoothing < 1:
-            raise UserError(f"--smoothing {self.smoothing}: give 0 (none) to less than 1 (1 would never change)")
-        if not self.forget > 0:
-            raise UserError(f"--forget {self.forget}: give seconds, more than 0")
+            if value is not None and not fits(value):
+                raise UserError(f"--{name} {value}: {remedy}")
 
     def fitted(self, classifier: Classifier) -> "Settings":
         """Return the same with window and hop stated.
@@ -78,14 +84,22 @@ class Settings:
         every clip fits, and most of what they saw behind a clip's end was zeros.
 
         Raises:
-            UserError: if the network does not see so many frames: it would overlook the newest ones.
+            UserError: if the network does not see so many frames: it would overlook the newest ones; if a setting has
+                no effect on this experiment.
         """
         config, most = classifier.config, most_frames(classifier)
         usual = min(config.input.frames, getattr(config.data, "window", LONGEST_DEFAULT), LONGEST_DEFAULT)
         window = self.window or min(usual, most or usual)
         if most is not None and window > most:
             raise UserError(f"--window {window}: this network sees {most} frames of a clip; give at most so many")
+        self._refuse_useless(config)
         return replace(self, window=window, hop=self.hop or max(1, window // HOPS))
+
+    def _refuse_useless(self, config: Config) -> None:
+        if self.together and config.input.persons == 1:
+            raise UserError("--together has no effect: this network sees one person")
+        if self.frame_size and not config.data.variant.startswith("prenormalized-2d"):
+            raise UserError(f"--frame_size has no effect: {config.data.variant} data are not scaled by the picture")
 
 
 def most_frames(classifier: Classifier) -> int | None:

@@ -77,9 +77,10 @@ class Windows:
         if not np.isfinite(self._t) or self._t <= t <= self._t + limit:
             return None
         self._persons.clear()
+        before, now = f"{self._t:.13g}", f"{t:.13g}"  # milliseconds, of seconds since 1970
         if t < self._t:
-            return f"time went back from {self._t:g} to {t:g} s: all windows start anew"
-        return f"no frame from {self._t:g} to {t:g} s (--forget {limit:g}): all windows start anew"
+            return f"time went back from {before} to {now} s: all windows start anew"
+        return f"no frame from {before} to {now} s (--forget {limit:g}): all windows start anew"
 
     def _forget(self) -> None:
         while self._persons:

@@ -1,7 +1,7 @@
 """What classifies: checkpoints of any form, and exported programs."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ from initializer.network import build_model
 from predictor import open_classifier
 from predictor.program import ProgramClassifier
 from utils import checkpoint
-from utils.deployed import Contract, Program
+from utils.contract import Contract
+from utils.deployed import Program
 from utils.errors import UserError
 
 RNG = np.random.default_rng(2)
@@ -77,7 +78,7 @@ def test_data_of_ones_own_have_the_classes_of_the_checkpoint(save_ours, machine,
     assert found.classes == ("sit", "run")
     assert found.logits(clips(1)).shape == (1, 2)
     torch.save(build_model(experiment, 2).state_dict(), tmp_path / "theirs.pt")
-    with pytest.raises(UserError, match=r"theirs.pt: of form pyskl, which names no classes"):
+    with pytest.raises(UserError, match=r"theirs.pt: does not state its classes"):
         open_classifier(experiment, tmp_path / "theirs.pt", machine)
 
 
@@ -91,6 +92,22 @@ def test_a_clip_may_have_fewer_or_more_persons_than_the_network_sees(save_ours, 
     assert abs(logits[0] - logits[2]).max() > 1e-4
 
 
+@pytest.mark.parametrize("key", ["test.average", "input.person_padding"])
+def test_test_clips_and_absent_persons_are_as_the_experiment_says(save_ours, machine, key):
+    small = ("model.base_channels=8", "model.stages=2", "model.inflate=[2]", "model.down=[2]", "test.clips=4")
+    values = {"test.average": ("probability", "score"), "input.person_padding": ("zero", "loop")}[key]
+    torch.manual_seed(0)
+    path = save_ours(config.load("3001", [*small, f"{key}={values[0]}"]))
+    content = torch.load(path, weights_only=True)
+    some, found = [pack(RNG.normal(size=(1, 300, 25, 3)).astype(np.float32))], []
+    for value in values:
+        experiment = config.load("3001", [*small, f"{key}={value}"])
+        content["config"] = json.loads(experiment.model_dump_json())
+        checkpoint.save(path, content)
+        found.append(open_classifier(None, path, machine).logits(some))
+    assert abs(found[0] - found[1]).max() > 1e-4
+
+
 def test_what_cannot_be_opened_is_one_line(save_ours, machine, small, tmp_path):
     experiment = config.load("2001", small)
     torch.save(build_model(experiment, 60).state_dict(), tmp_path / "theirs.pt")
@@ -99,6 +116,7 @@ def test_what_cannot_be_opened_is_one_line(save_ours, machine, small, tmp_path):
     cases = [
         (None, None, "give what classifies: -pp CHECKPOINT, or -c NUMBER"),
         (None, tmp_path / "absent.pt", "-pp .*absent.pt: no such file"),
+        (None, tmp_path, "-pp .*: is a folder; give a checkpoint in it"),
         (experiment, tmp_path / "absent.pt", "-pp .*absent.pt: no such file"),
         (experiment, None, "no run of 2001 has a best checkpoint yet"),
         (None, tmp_path / "theirs.pt", "theirs.pt: of form state-dict, which states no experiment; name it with -c"),
@@ -171,6 +189,22 @@ def test_of_a_clip_that_is_too_long_a_program_that_sees_its_beginning_gets_that(
     ((joints, frames),) = asked
     assert (joints.shape[2], frames.tolist()) == (5, [4, 5, 5])
     assert np.array_equal(joints[2, 0], some[2].rows[:5])
+
+
+def test_what_is_inside_a_program_cannot_be_told_otherwise(program, machine, monkeypatch, tmp_path):
+    run, _ = program(config.load("3001", ["test.clips=1"]))
+    monkeypatch.setattr("predictor.program.open_program", lambda *told: run)
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    same = config.load("3001", ["test.clips=1", "test.batch_size=2"])
+    assert open_classifier(same, tmp_path / "net.onnx", machine).config == same
+    for other, found in (
+        (["test.clips=3"], "3 and probability"),
+        (["test.clips=1", "test.average=score"], "1 and score"),
+    ):
+        with pytest.raises(UserError, match=f"exported with test.clips=1 .*, and not {found}; export it again"):
+            open_classifier(config.load("3001", other), tmp_path / "net.onnx", machine)
+    with pytest.raises(UserError, match="--plain has no effect"):
+        open_classifier(None, tmp_path / "net.onnx", replace(machine, plain=True))
 
 
 def test_an_exported_program_needs_no_experiment_and_refuses_another(save_ours, machine, small):

@@ -153,6 +153,16 @@ def test_utd(assert_as_stored, tmp_path):
     assert_as_stored("6101", tmp_path / "raw", [other], classes=27, labelled=False)
 
 
+def test_tracks_in_both_forms_are_read_once(clips_of, tmp_path):
+    names, tracks = dlc_form.names_of(dlc_form.POINTS), dlc_form.walk(RNG, 130)
+    for stem in ("a", "b"):
+        dlc_form.write_h5(tmp_path / f"{stem}.h5", tracks, names)
+    dlc_form.write_csv(tmp_path / "a.csv", tracks, names)
+    clips, refused = clips_of(config.load("1006"), tmp_path, classes=("groom", "rear"))
+    assert refused == []
+    assert [clip.file.name for clip in clips] == ["a.csv"] * 2 + ["b.h5"] * 2
+
+
 def test_windows_of_deeplabcut(assert_as_stored, clips_of, tmp_path):
     raw = dlc_form.write_dlc(tmp_path / "raw", RNG)
     assert_as_stored("1006", raw, [raw], classes=("groom", "rear"))
@@ -232,6 +242,30 @@ def test_npz_of_the_ctr_gcn_line(assert_as_stored, tmp_path, labelled):
     path = tmp_path / ("set.npz" if labelled else "bare.npz")
     overrides = ["data={form: arrays, parts: [a], benchmark: ntu-xsub, variant: original, layout: ntu}"]
     assert_as_stored("5001", tmp_path / "set.npz", [path], overrides, labelled=labelled)
+
+
+# --- labels
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "form", "names", "expected"),
+    [
+        ("2001", 1, "ntu", (), 1),
+        ("2001", -1, "ntu", (), None),
+        ("2001", 2, "ntu", (), None),  # there are two classes here
+        ("2001", 1, "annotations", (), 1),  # of NTU's classes, too
+        ("2001", 1, "own", (), None),
+        ("2001", 1, "kinetics", (), None),
+        ("1003", 1, "kinetics", (), 1),
+        ("1003", 1, "annotations", (), None),
+        ("2001", 0, "ntu", ("b", "c"), 1),  # a file's numbers are its own
+        ("2001", 1, "ntu", ("b", "c"), None),
+        ("2001", -1, "ntu", ("b",), None),
+    ],
+)
+def test_a_label_counts_if_it_means_a_class_of_the_experiment(number, label, form, names, expected):
+    found = Sources(Wanted(config.load(number)), ("a", "b"), print, print)
+    assert found._label(label, form, names) == expected
 
 
 # --- by another form's experiment

@@ -1,6 +1,7 @@
 """What is printed, what is reported, and how it ends."""
 
 import gc
+import io
 import json
 import os
 import pickle
@@ -82,6 +83,15 @@ def test_the_scores_are_all_classes_at_most_and_sum_to_one(fake, predict, clip):
     assert sum(scores) == pytest.approx(1, abs=1e-12)
 
 
+def test_of_equal_scores_the_first_class_is_the_best(fake, predict, clip):
+    class Undecided(fake):
+        def logits(self, clips):
+            return np.zeros((len(clips), 60), np.float32)
+
+    _, out, _ = predict(Undecided(), clip(), topk=3)
+    assert [each["class"] for each in json.loads(out)["topk"]] == [0, 1, 2]
+
+
 def test_json_goes_to_a_file_too_whatever_the_terminal_shows(fake, predict, clip, tmp_path):
     out_file = tmp_path / "found.jsonl"
     paths = [clip(f"{n}.npy", 3 + n) for n in range(3)]
@@ -104,6 +114,53 @@ def test_a_json_file_is_whole_or_not_there(fake, predict, clip, tmp_path):
     assert not list(tmp_path.glob("*.tmp"))
     with pytest.raises(UserError, match="name another place"):
         predict(fake(), clip(), json=tmp_path / "absent/found.jsonl")
+
+
+def test_a_place_that_cannot_be_the_answers_is_refused_before_any_clip(fake, predict, clip, tmp_path):
+    classifier, path = fake(), clip()
+    content = path.read_bytes()
+    (tmp_path / "link.npy").symlink_to(path)
+    for place, message in ((tmp_path, "is a folder"), (path, "would be replaced"), (tmp_path / "link.npy", "would be")):
+        with pytest.raises(UserError, match=f"--json {place}: .*{message}"):
+            predict(classifier, path, json=place)
+    assert classifier.asked == []
+    assert path.read_bytes() == content
+
+
+def test_ctrl_c_in_the_middle_leaves_what_was_there(fake, predict, clip, tmp_path):
+    class Interrupted(fake):
+        def logits(self, clips):
+            if self.asked:
+                raise KeyboardInterrupt
+            return super().logits(clips)
+
+    (tmp_path / "found.jsonl").write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        predict(Interrupted(), clip("1.npy"), clip("2.npy"), batch=1, json=tmp_path / "found.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npy", "2.npy", "found.jsonl"]
+    assert (tmp_path / "found.jsonl").read_text() == "before"
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.npy", b"one\n\ttop-1 class: 3.npy"])
+def test_a_name_may_be_any_bytes(fake, clip, tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    clip().rename(path)
+    for is_terminal in (False, True):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        request = predictor.Request(out=out, json=tmp_path / "found.jsonl", topk=1, is_terminal=is_terminal)
+        assert predictor.predict(fake(), [path], request) == 0
+        shown = out.buffer.getvalue().decode().splitlines()
+        assert len(shown) == (4 if is_terminal else 1)
+        assert json.loads((tmp_path / "found.jsonl").read_text())["file"] == str(path)
+    assert shown[0].endswith(ascii(path.name)[1:-1])
+
+
+def test_the_same_clip_twice_is_two_answers(fake, predict, write_raw, tmp_path):
+    (path,) = write_raw(tmp_path / "raw", 1).iterdir()
+    code, out, err = predict(fake(), path, path.parent)
+    first, second = out.splitlines()
+    assert (code, first) == (0, second)
+    assert "/2(" in err
 
 
 @pytest.mark.parametrize("flag", ["topk", "batch"])
@@ -169,6 +226,31 @@ def test_a_bad_clip_of_a_file_is_reported_and_the_others_go_on(fake, predict, sh
     assert len(out.splitlines()) == 4
     bad, _ = err.splitlines()
     assert f"{tmp_path}/set.pkl: clip 1 ({items[1]['frame_dir']}): keypoint holds values that are not finite" in bad
+
+
+@pytest.mark.parametrize(
+    ("layout", "line"), [("nobody", "'nobody': no such layout"), ("hand-21", "has no joint of ntu")]
+)
+def test_a_layout_that_cannot_be_mapped_is_one_line_however_many_files(fake, predict, clip, layout, line):
+    paths = [clip(f"{n}.npy") for n in range(3)]
+    with pytest.raises(UserError, match=line):
+        predict(fake(), *paths, from_layout=layout)
+
+
+def test_links_are_followed_and_what_is_neither_file_nor_folder_is_a_fault(fake, predict, clip, tmp_path):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some/link.npy").symlink_to(clip())
+    (tmp_path / "some/gone.npy").symlink_to(tmp_path / "absent.npy")
+    (tmp_path / "folder").symlink_to(tmp_path / "some")
+    for place in ("some", "."):
+        os.mkfifo(tmp_path / place / "pipe.npy")
+    code, out, err = predict(fake(), tmp_path / "folder", tmp_path / "pipe.npy")
+    assert code == 1
+    assert json.loads(out)["name"] == "link"
+    gone, *pipes = err.splitlines()
+    assert gone == f"{tmp_path}/folder/gone.npy: a link to a file that is not there"
+    neither = "pipe.npy: neither a file nor a folder; write what it gives to a file"
+    assert pipes == [f"{tmp_path}/{place}{neither}" for place in ("folder/", "")]
 
 
 def test_nothing_to_classify_is_one_line_and_the_users_error(fake, predict, tmp_path):

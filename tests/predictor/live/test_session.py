@@ -64,6 +64,22 @@ def test_a_clip_that_streams_is_decided_on_as_a_whole_at_its_end():
     assert not fake.clips[0][1].any()
 
 
+def test_at_the_end_no_more_are_asked_about_at_once_than_a_frame_may_hold(tmp_path):
+    """A sender of new ids without end leaves a window full of persons behind."""
+    asked = []
+
+    class Counting(Fake):
+        def logits(self, clips):
+            asked.append(len(clips))
+            return super().logits(clips)
+
+    fake = Counting(layout=tiny_layout(tmp_path), keeps=False)
+    lines = [frame(0, dict.fromkeys(range(4 * n, 4 * n + 4), 1), joints=2) for n in range(20)]
+    found, _ = answers(lines, fake, window=20, hop=100, max_persons=4)
+    assert sorted(each["id"] for each in found) == list(range(80))
+    assert asked == [1, *[4] * 20]
+
+
 BAD = [
     b"hello\n",
     b"\x00\xff\xfe\n",
@@ -153,6 +169,14 @@ def test_a_window_that_does_not_fit_is_refused_at_once():
         serve(Fake(), Settings(window=65), io.BytesIO(), io.BytesIO(), print)
 
 
+def test_the_pictures_size_is_what_the_variant_scales_by():
+    fake = Fake(number="3005", layout="coco-17")
+    line = json.dumps({"t": 0, "persons": [{"id": 0, "joints": [[50, 20, 0.5]] * 17}]}).encode()
+    _, statistics = answers([line], fake, frame_size=(80, 400))
+    assert statistics.errors == 0
+    assert fake.clips[0][0, 0, 0] == pytest.approx([50 / 200 - 1, 20 / 40 - 1, 0.5])
+
+
 # --- slow, fast, silent, gone
 
 
@@ -215,6 +239,15 @@ def test_where_classification_is_slow_the_oldest_are_dropped_and_decisions_are_c
     assert statistics.errors == 0
     assert found[-1]["t"] == 399 / 400
     assert 5 < statistics.decisions < took / 0.05 + 1
+
+
+def test_while_more_than_a_hop_of_frames_wait_so_do_decisions(tmp_path):
+    slow, sink = Fake(delay=0.03, layout=tiny_layout(tmp_path)), io.BytesIO()
+    told = Settings(window=8, hop=4, max_rate=1e6, queue=64)
+    statistics = serve(slow, told, io.BytesIO(b"".join(stream(60, {1: 1}, joints=2))), sink, lambda said: None)
+    assert (statistics.frames, statistics.dropped) == (60, 0)
+    assert statistics.decisions < 8  # of 15, were every one made
+    assert json.loads(sink.getvalue().splitlines()[-1])["t"] == 59 / 30
 
 
 def test_a_file_is_read_as_fast_as_it_can_be_classified(tmp_path):

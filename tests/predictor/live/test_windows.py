@@ -89,6 +89,13 @@ def test_time_may_stand_still_but_not_jump():
     assert held.clip(1, 1)[0].shape[1] == 2
 
 
+def test_a_jump_can_be_told_in_seconds_since_1970():
+    held = windows(forget=2)
+    said = [add(held, number, [1], t=t) for number, t in enumerate([1700000000.25, 1700000000.125, 1700000003.5])]
+    assert "went back from 1700000000.25 to 1700000000.125 s" in said[1]
+    assert "no frame from 1700000000.125 to 1700000003.5 s" in said[2]
+
+
 def test_together_the_others_of_the_window_follow_the_most_seen_first():
     held = windows(window=3, hop=1, together=True)
     for number, people in enumerate([[9], [9], [1, 3], [1, 2, 3], [1, 3]]):
