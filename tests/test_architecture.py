@@ -23,8 +23,11 @@ ALLOWED = {
     "initializer": {"config", "dataset", "loss", "model", "scheduler", "utils"},
     "exporter": {"config", "dataset", "initializer", "model", "processor", "utils"},
     "predictor": {"config", "dataset", "generator", "initializer", "processor", "reader", "utils"},
+    "visualizer": {"config", "dataset", "initializer", "model", "processor", "utils"},
     "arguments": {"utils"},
-    "main": {"arguments", "config", "exporter", "generator", "initializer", "predictor", "processor", "utils"},
+    "main": {
+        "arguments", "config", "exporter", "generator", "initializer", "predictor", "processor", "utils", "visualizer",
+    },
 }
 
 
