@@ -1,6 +1,6 @@
 """After training: a checkpoint as a program that runs without Gesta, if it says what evaluation says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +14,11 @@ from exporter.staging import move, staged
 from exporter.subject import Subject
 from initializer.history import newest_best, refuse_missing
 from initializer.machine import Machine
-from utils.deployed import FORMAT, Parity, open_program
+from utils import logs
+from utils.contract import FORMAT, Parity
+from utils.deployed import open_program
 from utils.errors import UserError
+from utils.files import disk_errors
 
 __all__ = ["Request", "export"]
 
@@ -30,13 +33,13 @@ class Request:
         out: folder; None: the checkpoint's.
         name: of the files; None: the checkpoint's, without its suffix.
         quantize: a smaller `.onnx` beside the others.
-        say: takes a line for the log.
+        say: takes a line; None: standard output has it, as a run's log would. Nothing keeps it: there is no run.
     """
 
     out: Path | None = None
     name: str | None = None
     quantize: Literal["fp16", "int8"] | None = None
-    say: Callable[[str], object] = print
+    say: Callable[[str], object] | None = None
 
 
 def export(config: Config, machine: Machine, weights: Path | None, request: Request) -> list[Path]:
@@ -53,16 +56,17 @@ def export(config: Config, machine: Machine, weights: Path | None, request: Requ
     if weights:
         refuse_missing(weights, config, machine)
     weights = weights or newest_best(config, machine)
-    out, name = request.out or weights.parent, request.name or _name_of(weights)
-    _refuse_other_files(out, name)
-    subject = Subject.load(config, machine, weights, request.say)
+    out, name = request.out or weights.parent, _name_of(weights) if request.name is None else request.name
+    _refuse_path(name)
+    _refuse_other_files([out / name, *([out / f"{name}-{request.quantize}"] if request.quantize else [])])
+    subject = Subject.load(config, machine, weights, request.say or logs.start().info)
     with staged(out, name) as folder:
         subject.introduce(out, name)
         files = _write(subject, machine, folder, name)
         if request.quantize:
             files += write_quantized(subject, machine, files[0], request.quantize)
         found = move(files, out)
-    request.say(f"Saved: {', '.join(map(str, found))}")
+    subject.say(f"Saved: {', '.join(map(str, found))}")
     return found
 
 
@@ -77,7 +81,7 @@ def _write(subject: Subject, machine: Machine, folder: Path, name: str) -> list[
     save_onnx(traced, onnx)
     parity = Parity(clips=len(trial.clips), source=trial.source, max_difference={}, agreement=1.0)
     described = subject.contract(name, [onnx, pt2], parity)
-    described.write(contract)
+    described.write(contract)  # without it no program opens
     subject.say(f"Comparing with the evaluation on {len(trial.clips)} {trial.source} ...")
     found = {path.name: refuse_other(open_program(path), trial, expected) for path in (onnx, pt2)}
     for file, difference in found.items():
@@ -92,10 +96,21 @@ def _name_of(weights: Path) -> str:
     return weights.name.removesuffix(ending)
 
 
-def _refuse_other_files(out: Path, name: str) -> None:
-    """Refuse a name that is a path, and one whose json is something else, such as a run's environment.json."""
+def _refuse_path(name: str) -> None:
     if not name or Path(name).name != name or name.startswith("."):
         raise UserError(f"--save_name {name}: a name without folders; --out DIR says where")
-    other = out / f"{name}.json"
-    if other.is_file() and FORMAT.encode() not in other.read_bytes():
-        raise UserError(f"{other}: is no export's, and would be replaced; take another --save_name NAME")
+
+
+def _refuse_other_files(sets: Sequence[Path]) -> None:
+    """Refuse to replace what no export wrote, such as a run's environment.json, or the checkpoint itself.
+
+    Of `sets`, paths without a suffix, an export's json says that the files are its own.
+    """
+    for path in sets:
+        files = [path.with_name(path.name + suffix) for suffix in (".json", ".onnx", ".pt2")]
+        with disk_errors(files[0], ""):
+            ours = files[0].is_file() and FORMAT.encode() in files[0].read_bytes()
+        other = next((file for file in files if file.exists() and not ours), None)
+        if other:
+            remedy = "take another --save_name NAME"
+            raise UserError(f"{other}: would be replaced, and no json of -ex describes it; {remedy}")

@@ -16,6 +16,7 @@ from initializer.machine import Machine
 from utils.errors import UserError
 
 STORED, GENERATED = 24, 16  # clips for the gate
+MADE = "generated clips"
 
 
 @dataclass(frozen=True)
@@ -26,26 +27,42 @@ class Trial:
     names: list[str]
     clips: list[Packed]
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether nobody recorded the clips: a trained network decides many of them by a hair."""
+        return self.source == MADE
+
+    def with_persons(self) -> "Trial":
+        """Return the clips that somebody is in; what a network says of the others is one decision, however many."""
+        kept = [place for place, clip in enumerate(self.clips) if len(clip.rows)]
+        return Trial(self.source, [self.names[place] for place in kept], [self.clips[place] for place in kept])
+
 
 def trial_of(config: Config, machine: Machine, layout: Layout, longest: int, count: int | None = None) -> Trial:
-    """Return the first evaluation clips of the experiment's parts, or generated ones where the store lacks a part.
+    """Return evaluation clips of the experiment's parts, or generated ones where the store lacks a part.
 
-    Of the store, those of up to `longest` frames. There are at most `count` of them; None: as many as a gate needs.
+    Of the store, those of up to `longest` frames, from all over the split: one class or subject comes after another.
+    There are at most `count` of them; None: as many as a gate needs.
     """
-    if not holds_parts(config, machine):
+    found = _evaluation_clips(config, machine, layout, longest) if holds_parts(config, machine) else []
+    if not found:
         return generate(config, layout, longest, count or GENERATED)
-    parts = open_parts(config, machine)
-    benchmark, names, clips = benchmark_of(config.data.benchmark, parts), list[str](), list[Packed]()
+    spread = np.linspace(0, len(found) - 1, min(count or STORED, len(found))).astype(int)
+    picked = [found[place] for place in spread.tolist()]
+    names, clips = [str(part.names[clip]) for part, clip in picked], [_packed(part, clip) for part, clip in picked]
+    return Trial(f"evaluation clips of {', '.join(config.data.parts)}", names, clips)
+
+
+def _evaluation_clips(config: Config, machine: Machine, layout: Layout, longest: int) -> list[tuple[Part, int]]:
+    """Return the evaluation clips of up to `longest` frames, each as its part and its number there."""
+    parts, found = open_parts(config, machine), list[tuple[Part, int]]()
+    benchmark = benchmark_of(config.data.benchmark, parts)
     for part in parts:
         if part.coordinates.shape[1:] != (layout.num_joints, len(config.data.channel_names)):
             raise UserError(f"{part.path}: its joints are not those of {config.number}; give another --store DIR")
         chosen = select(part, benchmark, "eval")
-        chosen = chosen[part.frames[chosen] <= longest][: (count or STORED) - len(clips)]
-        names += part.names[chosen].tolist()
-        clips += [_packed(part, clip) for clip in chosen.tolist()]
-    if not clips:
-        return generate(config, layout, longest, count or GENERATED)
-    return Trial(f"evaluation clips of {', '.join(config.data.parts)}", names, clips)
+        found += [(part, clip) for clip in chosen[part.frames[chosen] <= longest].tolist()]
+    return found
 
 
 def holds_parts(config: Config, machine: Machine) -> bool:
@@ -71,10 +88,10 @@ def generate(config: Config, layout: Layout, longest: int, count: int) -> Trial:
     lengths += rng.integers(2, 2 * taken, max(count - len(lengths), 0)).tolist()
     slots, names, clips = max(config.input.persons, 2), list[str](), list[Packed]()
     for number, frames in enumerate(min(max(length, 1), longest) for length in lengths[:count]):
-        persons = (1, 2, slots, 0)[number % 4] if number != 3 else 0
+        persons = (1, 2, slots, 0)[number % 4]
         clips.append(pack(_drifting(rng, config, layout, (persons, slots, frames))))
         names.append(f"generated clip {number} ({frames} frames, {persons} persons)")
-    return Trial("generated clips", names, clips)
+    return Trial(MADE, names, clips)
 
 
 def _drifting(rng: np.random.Generator, config: Config, layout: Layout, sizes: tuple[int, int, int]) -> np.ndarray:

@@ -17,7 +17,8 @@ from initializer.clips import batches_of
 from initializer.data import Data
 from initializer.network import evaluator
 from processor import over_test_clips
-from utils.deployed import Program, Thresholds
+from utils.contract import Thresholds
+from utils.deployed import Program
 from utils.errors import UserError
 
 BATCHES = (1, 3)  # sizes that are tried, beside all clips at once
@@ -28,12 +29,13 @@ REMEDY = (
 
 
 @torch.inference_mode()
-def evaluate(
-    config: Config, data: Data, network: nn.Module, clips: Sequence[Packed], *, plain: bool = False
-) -> np.ndarray:
-    """Return the logits (N, K) float32 of clips by the path of evaluation."""
+def evaluate(config: Config, data: Data, network: nn.Module, clips: Sequence[Packed]) -> np.ndarray:
+    """Return the logits (N, K) float32 of clips by the path of evaluation, and by the plain network.
+
+    The program is made of the folded one, as fast evaluation is: the two would agree even where both are wrong.
+    """
     batches = batches_of(config, data, clips)
-    scorer = evaluator(data.device, plain=plain)(network)
+    scorer = evaluator(data.device, plain=True)(network)
     found = [over_test_clips(scorer(batch), len(batch), config.test.average) for batch in batches]
     return torch.cat(found).numpy()
 
@@ -41,7 +43,7 @@ def evaluate(
 def run(program: Program, clips: Sequence[Packed], size: int) -> np.ndarray:
     """Return the logits (N, K) of clips in batches of `size`."""
     pieces = [clips[first : first + size] for first in range(0, len(clips), size)]
-    return np.concatenate([program(*dense(piece)) for piece in pieces])
+    return np.concatenate([program(*dense(piece, program.contract.persons)) for piece in pieces])
 
 
 def refuse_other(program: Program, trial: Trial, expected: np.ndarray, limit: float = Thresholds().parity) -> float:

@@ -49,12 +49,13 @@ class Deployed(nn.Module):
     def forward(self, joints: Tensor, frames: Tensor) -> Tensor:
         """Return the logits (N, K) of joints (N, M, T, V, C), of which the first `frames` (N,) are the clip."""
         t = self.table[frames - 1].long().flatten(1)  # (N, SL)
-        later = torch.where((t >= 0) & (t + 1 < frames[:, None]), t + 1, -1)
+        later = torch.where((t >= 0) & (t + 1 < frames[:, None]), t + 1, -1)  # the frame behind each, for motions
         persons = self._pad_persons(joints)
-        halves = self.normalise([self._take(persons, at) for at in ([t, later] if self.looks_ahead else [t])])
+        taken = [self._take(persons, at) for at in ([t, later] if self.looks_ahead else [t])]
+        now, *behind = self.normalise(taken)  # (NS, C, L, V, M)
         exists = (later >= 0).unflatten(1, (self.clips, -1)).flatten(0, 1)  # (NS, L)
-        ahead = Ahead(halves[1], exists) if self.looks_ahead else None
-        seen = Seen(halves[0], self.centre, self.parents, ahead, self.score)
+        ahead = Ahead(behind[0], exists) if behind else None
+        seen = Seen(now, self.centre, self.parents, ahead, self.score)
         return over_test_clips(self.network(plain_streams(seen, self.names)), joints.shape[0], self.average)
 
     def _pad_persons(self, joints: Tensor) -> Tensor:

@@ -3,22 +3,24 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import disk_errors, lock, sync_folder
 
+OLD = "old"  # in the hidden folder: what is being replaced
 REMEDY = "free some space, or name another folder with --out DIR"
 
 
 @contextmanager
 def staged(out: Path, name: str) -> Iterator[Path]:
-    """Yield an empty, hidden folder in `out` (made if need be) that goes afterwards, whatever happens.
+    """Yield an empty, hidden folder in `out` that goes afterwards, whatever happens; so does an `out` left empty.
 
-    What a killed export left there goes now. Raises `UserError` if another one is at it, or `out` cannot be written.
+    What a killed export left there goes now, after what it had replaced is back. Raises `UserError` if another one is
+    at it, or `out` cannot be written.
     """
-    folder = out / f".{name}.exporting"
+    folder, made = out / f".{name}.exporting", [each for each in (out, *out.parents) if not each.exists()]
     with disk_errors(out, REMEDY):
         out.mkdir(parents=True, exist_ok=True)
         folder.mkdir(exist_ok=True)
@@ -26,13 +28,18 @@ def staged(out: Path, name: str) -> Iterator[Path]:
     try:
         if not lock(handle):
             raise UserError(f"{folder}: another export of {name} is at work there; wait, or give --save_name NAME")
-        _empty(folder)
         try:
+            with disk_errors(out, REMEDY):
+                _put_back(folder / OLD, out)
+                _empty(folder)
             yield folder
         finally:
             shutil.rmtree(folder)
     finally:
         os.close(handle)
+        for each in made:
+            with suppress(OSError):  # it holds the files
+                each.rmdir()
 
 
 def _empty(folder: Path) -> None:
@@ -41,33 +48,38 @@ def _empty(folder: Path) -> None:
 
 
 def move(files: Sequence[Path], out: Path) -> list[Path]:
-    """Move files of one folder to `out`, and what they replace away; if one cannot be moved, all is as it was."""
-    old = files[0].parent / "old"
-    targets = [out / file.name for file in files]
+    """Move files of one folder to `out`, and what they replace away; if one cannot be moved, all is as it was.
+
+    The last is moved first: a json before the programs that it describes, so that none is ever without one.
+    """
+    old, moved = files[0].parent / OLD, list[Path]()
     with disk_errors(out, REMEDY):
         old.mkdir()
         for file in files:
             _sync(file)
         try:
-            for file, target in zip(files, targets, strict=True):
+            for file in reversed(files):
+                target = out / file.name
                 if target.exists():
                     target.rename(old / target.name)
+                moved.append(target)
                 file.rename(target)
+            sync_folder(out)
+            old.rename(old.with_name("done"))  # from here on the new ones stay, whatever happens
         except BaseException:
-            _put_back(files, targets, old)
+            for target in moved:
+                target.unlink(missing_ok=True)
+            _put_back(old, out)
             raise
-        sync_folder(out)
-    return targets
+    return [out / file.name for file in files]
+
+
+def _put_back(old: Path, out: Path) -> None:
+    """Move files in `old`, if there is such a folder, to `out`."""
+    for path in old.iterdir() if old.is_dir() else ():
+        path.replace(out / path.name)
 
 
 def _sync(file: Path) -> None:
     with file.open("rb") as content:
         os.fsync(content.fileno())
-
-
-def _put_back(files: Sequence[Path], targets: Sequence[Path], old: Path) -> None:
-    for file, target in zip(files, targets, strict=True):
-        if not file.exists():  # it was moved
-            target.unlink()
-        if (old / target.name).exists():
-            (old / target.name).rename(target)

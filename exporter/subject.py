@@ -23,9 +23,9 @@ from initializer.clips import bare_data
 from initializer.data import Data, data_shape, make_pipeline
 from initializer.machine import Machine
 from initializer.network import build_model
-from initializer.weights import import_weights
+from initializer.weights import Loaded, import_weights
 from utils.checkpoint_import import read_checkpoint
-from utils.deployed import Checkpoint, Contract, Parity, Port, Skeleton, StoredVariant, Thresholds
+from utils.contract import Checkpoint, Contract, Parity, Port, Skeleton, StoredVariant, Thresholds
 from utils.errors import UserError
 from utils.files import checksum
 
@@ -44,24 +44,17 @@ class Subject:
     config: Config
     weights: Path
     network: nn.Module
+    loaded: Loaded
     data: Data  # without clips
     say: Callable[[str], object]
 
     @classmethod
     def load(cls, config: Config, machine: Machine, weights: Path, say: Callable[[str], object]) -> "Subject":
-        say("Loading model ...")
         classes = _classes(config, machine, weights)
         network = build_model(config, len(classes))
         loaded = import_weights(network, weights, config, classes=classes)
-        say(f"Pretrained model: {weights} (form {loaded.imported.form}), {loaded.count} tensors")
-        say("Successful!")
-        return cls(
-            config,
-            weights,
-            network.eval(),
-            bare_data(load_layout(config.data.layout), classes, torch.device("cpu")),
-            say,
-        )
+        data = bare_data(load_layout(config.data.layout), classes, torch.device("cpu"))
+        return cls(config, weights, network.eval(), loaded, data, say)
 
     @property
     def longest(self) -> int:
@@ -71,12 +64,16 @@ class Subject:
     def introduce(self, out: Path, name: str) -> None:
         """Say what is exported, in the lines of an evaluation's log."""
         self.say(f"Saving folder path: {out}")
+        self.say("Starting preparing ...")
         self.say(f"Saving model name: {name}")
         self.say(f"Dataset: {self.config.data.label}")
         shape = data_shape(self.config, self.data, trains=False)
         self.say(f"Data shape (branch, channel, frame, joint, person): {shape}")
         self.say(f"Number of action classes: {len(self.data.benchmark.classes)}")
         self.say(f"Model: {self.config.model.title} {self.config.model.arguments()}")
+        self.say(f"Pretrained model: {self.weights} (form {self.loaded.imported.form})")
+        self.say(f"  loaded: {self.loaded.count} tensors")
+        self.say("Successful!")
 
     def program(self) -> Deployed:
         """Return the program in torch."""
@@ -90,7 +87,7 @@ class Subject:
         return torch.from_numpy(joints), torch.from_numpy(frames)
 
     def evaluate(self, trial: Trial) -> np.ndarray:
-        """Return the logits (N, K) that evaluation gives."""
+        """Return the logits (N, K) that evaluation gives; raises `UserError` where they are not finite."""
         logits = evaluate(self.config, self.data, self.network, trial.clips)
         bad = [name for name, row in zip(trial.names, logits, strict=True) if not np.isfinite(row).all()]
         if bad:

@@ -1,147 +1,28 @@
-"""Exported programs: what the json beside them promises (`Contract`), and running them (`open_program`).
-
-`NAME.json` describes `NAME.onnx` and `NAME.pt2`, which are one function of stored clips: coordinates after the variant.
+"""Exported programs, ready to run: an `.onnx` by onnxruntime, a `.pt2` by torch, of stored clips the same function.
 
 Letters: N clips, M persons, T frames, V joints, C channels, K classes.
 """
 
-import json
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from utils.contract import REMEDY, Contract
 from utils.errors import UserError
-from utils.files import checksum, disk_errors, write_atomic
+from utils.files import checksum, disk_errors
 
-FORMAT = "gesta-deployed-1"
 REQUIREMENTS = "pip install -r requirements-export.txt"
-REMEDY = "export it again: python main.py -c NUMBER -ex -pp CHECKPOINT"
+CUDA = "CUDAExecutionProvider"  # of onnxruntime
+ONNX_ERRORS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException")
 NEEDS_CHECKPOINT = "give the checkpoint itself: -pp CHECKPOINT"
 
-Pair = tuple[int, int]
 Run = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-class _Closed(BaseModel):
-    """Other keys and other types are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Port(_Closed):
-    """An input or output of the program; `shape` in letters, of which N, M and T may be of any size."""
-
-    name: str
-    dtype: Literal["float32", "int64"]
-    shape: tuple[str, ...]
-
-
-class Skeleton(_Closed):
-    """A layout, as `dataset.layouts.Layout` holds it (but for its file)."""
-
-    name: str
-    joints: tuple[str, ...]
-    edges: tuple[Pair, ...]
-    inward: tuple[Pair, ...]
-    parents: tuple[int, ...]
-    centre: int
-    pairs: tuple[Pair, ...]
-    parts: dict[str, tuple[int, ...]] | None
-    spine: Pair | None
-    shoulders: Pair | None
-    units: str | None
-
-
-class StoredVariant(_Closed):
-    """The per-clip function (`dataset.variants`) whose result the program takes."""
-
-    name: str
-    options: dict[str, int | str]
-
-
-class Thresholds(_Closed):
-    """Figures that decide something."""
-
-    decision: float = 0.5  # of a probability: below it, who decides live says nothing
-    parity: float = 1e-4  # of logits: the most by which a file may differ from the evaluation
-    agreement: float = 0.99  # of a quantised file's highest classes with those of the file that it is made of
-
-
-class Parity(_Closed):
-    """What the gate measured before the files were moved into place."""
-
-    clips: int
-    source: str  # which clips
-    max_difference: dict[str, float]  # of logits, by file name
-    agreement: float  # share of the clips whose highest class is the same
-
-
-class Checkpoint(_Closed):
-    """The file that was exported."""
-
-    file: str
-    sha256: str
-
-
-class Contract(_Closed):
-    """What a program needs and gives.
-
-    Attributes:
-        config: the resolved experiment, as in checkpoints.
-        channels: of a joint, C of them.
-        persons: the fewest that `joints` may hold; further ones only tell whether the first is alone.
-        max_frames: the longest clip that the program takes, in frames.
-        test_clips, average: how the program sees a clip, and averages what it sees; done inside.
-        before: what is done with a clip before it goes in, in words.
-        files: their SHA-256, by name.
-    """
-
-    format: Literal["gesta-deployed-1"] = "gesta-deployed-1"
-    name: str
-    title: str
-    config: dict[str, Any]
-    classes: tuple[str, ...] = Field(min_length=1)
-    layout: Skeleton
-    channels: tuple[str, ...] = Field(min_length=1)
-    persons: int = Field(ge=1)
-    variant: StoredVariant
-    max_frames: int = Field(ge=1)
-    test_clips: int = Field(ge=1)
-    average: Literal["probability", "score"]
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    before: tuple[str, ...]
-    checkpoint: Checkpoint
-    files: dict[str, str] = Field(min_length=1)
-    thresholds: Thresholds
-    parity: Parity
-    versions: dict[str, str]
-    quantized: Literal["none", "fp16", "int8"]
-
-    @classmethod
-    def read(cls, path: Path) -> "Contract":
-        """Read a contract; raises `UserError` naming file and key on anything missing, unknown or mistyped."""
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing; it belongs beside the program, which is of no use without it") from None
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise UserError(f"{path}: {f'{key}: ' if key else ''}{problem['msg']}; {REMEDY}") from None
-
-    def write(self, path: Path) -> None:
-        """Write it as indented JSON, atomically."""
-        text = json.dumps(json.loads(self.model_dump_json()), indent=1, ensure_ascii=False) + "\n"
-        with disk_errors(path, "free some space and export again"):
-            write_atomic(path, lambda file: file.write(text.encode()))
 
 
 @dataclass(frozen=True)
@@ -160,10 +41,15 @@ class Program:
             frames: (N,) int64, how many of the T frames each clip has; at least 1.
 
         Raises:
-            UserError: for another shape, a clip without frames, or one that is longer than the program takes.
+            UserError: for another shape, a clip without frames, or one that is longer than the program takes; and for
+                a program that fails, or does not give what its contract says.
         """
         self._refuse_unfit(joints, frames)
-        return self.run(np.ascontiguousarray(joints, np.float32), np.ascontiguousarray(frames, np.int64))
+        logits = self.run(np.ascontiguousarray(joints, np.float32), np.ascontiguousarray(frames, np.int64))
+        if logits.shape != (len(joints), len(self.contract.classes)):
+            named = f"the json beside it names {len(self.contract.classes)} classes"
+            raise UserError(f"{self.path}: {named}, but {len(joints)} clips give logits {logits.shape}; {REMEDY}")
+        return logits
 
     def _refuse_unfit(self, joints: np.ndarray, frames: np.ndarray) -> None:
         about, shape = self.contract, joints.shape
@@ -207,7 +93,9 @@ def open_program(path: Path, threads: int | None = None, device: str = "cpu") ->
         raise UserError(f"{path.with_suffix('.json')}: describes {listed}, not {path.name}; give the files their names")
     if not path.is_file():
         raise UserError(f"{path}: no such file; {REMEDY}")
-    if checksum(path) != contract.files[path.name]:
+    with disk_errors(path, REMEDY):
+        found = checksum(path)
+    if found != contract.files[path.name]:
         raise UserError(f"{path}: not what {contract.name}.json says (altered or damaged); {REMEDY}")
     return Program(path, contract, _OPENERS[path.suffix](path, threads, device))
 
@@ -222,25 +110,36 @@ def require_onnxruntime(what: str) -> types.ModuleType:
     return onnxruntime
 
 
+@contextmanager
+def _refused_by(runtime: str, path: Path, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what a runtime raises of a program into one line."""
+    try:
+        yield
+    except errors as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: {runtime} cannot run it ({line}); {REMEDY}") from error
+
+
 def _open_onnx(path: Path, threads: int | None, device: str) -> Run:
     runtime = require_onnxruntime(str(path))
-    known = runtime.capi.onnxruntime_pybind11_state
-    refusals = (known.Fail, known.InvalidArgument, known.InvalidGraph, known.InvalidProtobuf, known.NotImplemented)
-    options = runtime.SessionOptions()
+    options, providers = runtime.SessionOptions(), list[Any](["CPUExecutionProvider"])
     if threads is not None:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    providers: list[Any] = ["CPUExecutionProvider"]
     if device != "cpu":
-        if "CUDAExecutionProvider" not in runtime.get_available_providers():
+        # float32 means float32, as in `initializer.machine.set_determinism`
+        providers.insert(0, (CUDA, {"device_id": device, "use_tf32": "0"}))
+        if CUDA not in runtime.get_available_providers():
             raise UserError(f"-g {device}: this onnxruntime knows no CUDA: pip install onnxruntime-gpu, or -g cpu")
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device}))
-    try:
+    errors = *(getattr(runtime.capi.onnxruntime_pybind11_state, name) for name in ONNX_ERRORS), ValueError
+    refused = partial(_refused_by, f"onnxruntime {runtime.__version__}", path, errors)
+    with refused():
         session = runtime.InferenceSession(path, options, providers=providers)
-    except refusals as error:
-        raise UserError(f"{path}: onnxruntime {runtime.__version__} cannot run it ({_line(error)})") from error
+    if device != "cpu" and CUDA not in session.get_providers():  # it goes on without, and says so in its log alone
+        raise UserError(f"-g {device}: onnxruntime cannot use CUDA here (its libraries, the driver); or -g cpu")
 
     def run(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        found: np.ndarray = session.run(["logits"], {"joints": joints, "frames": frames})[0]
+        with refused():
+            found: np.ndarray = session.run(["logits"], {"joints": joints, "frames": frames})[0]
         return found
 
     return run
@@ -255,26 +154,25 @@ def _open_pt2(path: Path, threads: int | None, device: str) -> Run:
     if threads is not None:
         torch.set_num_threads(threads)
     place = torch.device("cpu" if device == "cpu" else f"cuda:{device}")
-    try:
+    errors = RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError
+    refused = partial(_refused_by, f"torch {torch.__version__}", path, errors)
+    with refused():
         program = torch.export.load(content)
-    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        raise UserError(f"{path}: torch {torch.__version__} cannot run it ({_line(error)}); {REMEDY}") from error
-    if place.type != "cpu":
-        from torch.export.passes import move_to_device_pass
+        if place.type != "cpu":
+            from torch.export.passes import move_to_device_pass
 
-        program = move_to_device_pass(program, place)
-    module = program.module(check_guards=False)  # guards are code; `Program` looks at shapes itself
+            torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+            program = move_to_device_pass(program, place)
+        module = program.module(check_guards=False)  # guards are code; `Program` looks at shapes itself
 
     @torch.inference_mode()
     def run(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        found: np.ndarray = module(torch.from_numpy(joints).to(place), torch.from_numpy(frames).to(place)).cpu().numpy()
+        with refused():
+            logits = module(torch.from_numpy(joints).to(place), torch.from_numpy(frames).to(place))
+            found: np.ndarray = logits.cpu().numpy()
         return found
 
     return run
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 _OPENERS: dict[str, Callable[[Path, int | None, str], Run]] = {".onnx": _open_onnx, ".pt2": _open_pt2}

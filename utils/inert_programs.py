@@ -29,6 +29,9 @@ SIZES = re.compile(  # such as Mul(Integer(2), Symbol('s41', positive=True, inte
     r"|Symbol\('\w+'(, \w+=(True|False))*\))*"
 )
 TREES = re.compile(r'("(type|context|children_spec|builtins\.(tuple|list|dict)|null|\[\])"|null|[\d\[\]{}:, ])*')
+LOOKED_UP = ("torch", "_operator", "math")  # so begins what torch looks a function up by, whatever is before its dot
+TORCH_VERSION = "torch_version"  # a key of every export
+ENCRYPTED = 1  # a bit of an entry's flags
 EXAMPLES, PICKLED = "data/sample_inputs/model.pt", "use_pickle"
 
 
@@ -42,25 +45,30 @@ def inert_copy(path: Path) -> io.BytesIO:
     try:
         with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as rebuilt:
             for entry in archive.infolist():
-                rebuilt.writestr(entry.filename, _checked(entry, archive.read(entry)))
-    except (zipfile.BadZipFile, ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
+                _refuse_entry(entry)
+                content = archive.read(entry)
+                _refuse_content(entry.filename, content)
+                rebuilt.writestr(entry.filename, content)
+    except (zipfile.BadZipFile, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {error}; accepted are the .pt2 files that -ex writes") from error
     copy.seek(0)
     return copy
 
 
-def _checked(entry: zipfile.ZipInfo, content: bytes) -> bytes:
-    """Return the content of an entry; raises `ValueError` for what is none of an export's."""
-    if not ENTRIES.fullmatch(entry.filename) or entry.compress_type != zipfile.ZIP_STORED:
+def _refuse_entry(entry: zipfile.ZipInfo) -> None:
+    """Raise `ValueError` for an entry that no export has; before it is read, since it may be a gigabyte of zeros."""
+    is_plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED
+    if not ENTRIES.fullmatch(entry.filename) or not is_plain:
         raise ValueError(f"holds '{entry.filename}', which could be code")
-    if entry.filename.endswith(EXAMPLES) and content:
+
+
+def _refuse_content(name: str, content: bytes) -> None:
+    """Raise `ValueError` for the content of an entry that could be code."""
+    if name.endswith(EXAMPLES) and content:
         raise ValueError("holds pickled sample inputs, which could be code")
-    if entry.filename.endswith(".json"):
+    if name.endswith(".json"):
         for text in _texts(json.loads(content)):
             _refuse(text)
-    return content
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -78,7 +86,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _refuse(text: str) -> None:
     """Raise `ValueError` for a text that is neither a word, a harmless operator, a size nor a tree of arguments."""
-    if text.startswith(("torch.", "_operator", "math.")):
+    if text.startswith(LOOKED_UP) and text != TORCH_VERSION:
         harmless = OPERATORS.fullmatch(text) or _is_tensor_operator(text)
     else:
         harmless = any(form.fullmatch(text) for form in (WORDS, SIZES, TREES))

@@ -26,23 +26,29 @@ def machine(tmp_path_factory):
     return Machine(store=folder / "store", work_dir=folder / "work", device="cpu")
 
 
+def untrained(experiment, count):
+    """Return a network with random weights and statistics, whose logits are about 1 and differ from clip to clip."""
+    torch.manual_seed(1)
+    network = build_model(experiment, count)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+    with torch.no_grad():
+        for key, value in network.named_parameters():
+            if key.startswith(network.head) and value.ndim > 1:
+                nn.init.normal_(value, std=value[0].numel() ** -0.5)
+    return network.eval()
+
+
 @pytest.fixture(scope="session")
 def save_untrained():
-    """Saves a checkpoint of ours with random weights and statistics, such that logits are about 1; returns it."""
+    """Saves a checkpoint of ours with such a network; returns it."""
 
     def save(path, experiment, classes=CLASSES):
-        torch.manual_seed(1)
-        network = build_model(experiment, len(classes))
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                nn.init.normal_(module.running_mean, std=0.1)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, std=0.2)
-        with torch.no_grad():
-            for key, value in network.named_parameters():
-                if key.startswith(network.head) and value.ndim > 1:
-                    nn.init.normal_(value, std=value[0].numel() ** -0.5)
+        network = untrained(experiment, len(classes))
         about = {"config": json.loads(experiment.model_dump_json()), "classes": list(classes), "data": {}}
         layout = load_layout(experiment.data.layout).facts()
         path.parent.mkdir(parents=True, exist_ok=True)

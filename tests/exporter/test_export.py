@@ -15,11 +15,16 @@ import pytest
 import config
 import exporter
 from config import ROOT
+from dataset.layouts import load_layout
 from dataset.memory import dense
+from exporter import formats
 from exporter.clips import generate
+from exporter.staging import staged
 from exporter.subject import Subject
 from model.stages import plan_stages
-from utils.deployed import Contract, open_program
+from tests.exporter.conftest import SMALL
+from utils.contract import Contract
+from utils.deployed import open_program
 from utils.errors import UserError
 from utils.files import checksum
 
@@ -96,7 +101,10 @@ def test_the_json_says_what_the_programs_need(exported, small_experiment):
     assert any(
         line.startswith("Data shape (branch, channel, frame, joint, person): [3, 6, 12, 25, 2]") for line in said
     )
-    assert said[:1] == ["Loading model ..."]
+    assert said[:3] == [f"Saving folder path: {folder}", "Starting preparing ...", "Saving model name: best"]
+    assert f"Pretrained model: {folder / 'best.pt'} (form gesta)" in said
+    assert said.index("Successful!") < said.index("Exporting ...")
+    assert said[-1].startswith(f"Saved: {folder / 'best.onnx'}, ")
 
 
 def test_programs_name_no_file_of_this_machine(exported):
@@ -106,18 +114,14 @@ def test_programs_name_no_file_of_this_machine(exported):
 
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
 def test_a_clips_logits_do_not_depend_on_the_others(exported, small_experiment, suffix):
-    folder, program = exported[0], open_program(exported[0] / f"best{suffix}", threads=1)
-    layout = config.load("2001").data.layout
-    from dataset.layouts import load_layout
-
-    clips = generate(small_experiment, load_layout(layout), 60, count=9).clips
+    program = open_program(exported[0] / f"best{suffix}", threads=1)
+    clips = generate(small_experiment, load_layout("ntu"), 60, count=9).clips
     together = program(*dense(clips))
     for clip, expected in zip(clips, together, strict=True):
         joints, frames = dense([clip])
         longer = np.pad(joints, ((0, 0), (0, 2), (0, 5), (0, 0), (0, 0)))  # empty persons, and zeros behind the end
         np.testing.assert_allclose(program(joints, frames)[0], expected, atol=1e-5)
         np.testing.assert_allclose(program(longer, frames)[0], expected, atol=1e-5)
-    assert folder
 
 
 # --- where exports go, and what stays there
@@ -161,7 +165,7 @@ def test_the_newest_runs_best_is_exported_without_a_name(small_experiment, machi
 @pytest.mark.parametrize("name", ["a/b", "..", "", ".hidden"])
 def test_a_name_is_no_path(prepared, tmp_path, small_experiment, machine, name):
     with pytest.raises(UserError, match="--out DIR says where"):
-        exporter.export(small_experiment, machine, prepared, exporter.Request(out=tmp_path, name=name or "/"))
+        exporter.export(small_experiment, machine, prepared, exporter.Request(out=tmp_path, name=name))
 
 
 def test_a_json_that_is_no_exports_is_not_replaced(prepared, tmp_path, small_experiment, machine):
@@ -171,10 +175,27 @@ def test_a_json_that_is_no_exports_is_not_replaced(prepared, tmp_path, small_exp
     assert (tmp_path / "environment.json").read_text() == "{}"
 
 
-def test_a_folder_that_cannot_be_made_is_said(prepared, tmp_path, small_experiment, machine):
+@pytest.mark.parametrize("name", ["mine.onnx", "mine.pt2", "mine-fp16.onnx", "mine-fp16.json"])
+def test_a_program_that_no_json_of_ours_describes_is_not_replaced(prepared, tmp_path, small_experiment, machine, name):
+    (tmp_path / name).write_text("theirs")
+    request = exporter.Request(out=tmp_path, name="mine", quantize="fp16")
+    with pytest.raises(UserError, match=f"{name}: would be replaced, and no json of -ex describes it; take another"):
+        exporter.export(small_experiment, machine, prepared, request)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("out", ["file", "file/out"])
+def test_a_folder_that_cannot_be_made_is_said(prepared, tmp_path, small_experiment, machine, out):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file.*name another place"):
-        exporter.export(small_experiment, machine, prepared, exporter.Request(out=tmp_path / "file" / "out"))
+        exporter.export(small_experiment, machine, prepared, exporter.Request(out=tmp_path / out))
+
+
+def test_lines_are_in_the_form_of_a_runs_log(ungated, tmp_path, small_experiment, machine, capsys):
+    exporter.export(small_experiment, machine, ungated, exporter.Request(out=tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(f" ] Saving folder path: {tmp_path}")
+    assert all(re.match(r"\[ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \] ", line) for line in lines)
 
 
 @pytest.mark.usefixtures("ungated")
@@ -201,8 +222,6 @@ def test_a_failed_export_leaves_the_old_set_whole(copied, small_experiment, mach
 
 
 def test_a_full_disk_is_said(tmp_path, monkeypatch):
-    from exporter import formats
-
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -235,8 +254,6 @@ exporter.export(config.load("2001", sys.argv[2:]), Machine(folder, folder), fold
 
 @pytest.mark.usefixtures("ungated")
 def test_a_killed_export_leaves_the_old_set_and_the_next_one_cleans_up(copied, machine, small_experiment, tree):
-    from tests.exporter.conftest import SMALL
-
     before = tree(copied)
     line = [sys.executable, "-c", KILLED, str(copied), *SMALL]
     killed = subprocess.run(line, cwd=ROOT, check=False, timeout=100, capture_output=True)
@@ -250,8 +267,6 @@ def test_a_killed_export_leaves_the_old_set_and_the_next_one_cleans_up(copied, m
 
 @pytest.mark.usefixtures("prepared")
 def test_two_exports_of_one_name_do_not_meet(copied, small_experiment, machine):
-    from exporter.staging import staged
-
     with staged(copied, "best") as folder:
         (folder / "mine").touch()
         with pytest.raises(UserError, match="another export of best is at work"):
@@ -298,36 +313,6 @@ def test_a_damaged_checkpoint_is_said(copied, small_experiment, machine, monkeyp
     monkeypatch.setattr("exporter.subject.evaluate", lambda *_, **__: np.full((16, 7), np.nan))
     with pytest.raises(UserError, match=r"best.pt: the network's output is not finite for generated clip 0"):
         exporter.export(small_experiment, machine, copied / "best.pt", exporter.Request())
-
-
-def test_ties_are_decided_by_rounding_and_nothing_else():
-    from exporter.clips import Trial
-    from exporter.gate import refuse_other
-
-    class Fake:
-        path = Path("x.onnx")
-
-        def __init__(self, logits):
-            self.logits = logits
-
-        def __call__(self, joints, _):
-            return self.logits[: len(joints)]
-
-    clip = generate(config.load("2001", ["input.frames=4"]), _layout(), 10, count=1).clips[0]
-    trial = Trial("made", ["a"], [clip])
-    expected = np.array([[1.0, 1.0 + 0.8e-4]])
-    assert refuse_other(Fake(np.array([[1.0 + 0.9e-4, 1.0]])), trial, expected) == pytest.approx(0.9e-4, rel=1e-3)
-    apart = np.array([[1.0, 1.0 + 1.6e-4]])
-    with pytest.raises(UserError, match="another highest class than the evaluation's for a, in batches of 1"):
-        refuse_other(Fake(np.array([[1.0 + 0.9e-4, 1.0 + 0.7e-4]])), trial, apart)
-    with pytest.raises(UserError, match="differs .* by nan"):
-        refuse_other(Fake(np.array([[np.nan, 1.0]])), trial, expected)
-
-
-def _layout():
-    from dataset.layouts import load_layout
-
-    return load_layout("ntu")
 
 
 def test_the_example_of_the_document_runs(exported, monkeypatch, capsys):

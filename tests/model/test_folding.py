@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from model.folding import FoldedMultiScale, MixThenSum, SumThenMix, fold, maximum_of_three
+from model.folded import FoldedMultiScale, MixThenSum, SumThenMix, maximum_of_three
+from model.folding import fold
 from model.layers import normalised, pointwise_conv, temporal_conv
 from model.stages import Stage
 from model.stgcn import GraphUnit

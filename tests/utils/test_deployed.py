@@ -1,36 +1,24 @@
-"""The json beside an exported program, and running one."""
+"""Running exported programs."""
 
 import json
 import shutil
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper
 from torch import nn
+from torch.export.passes import move_to_device_pass
 
-from utils import deployed
-from utils.deployed import Contract, is_program, open_program, require_onnxruntime
+from exporter.formats import save_onnx, save_pt2, trace  # what the files of users are written by
+from tests.utils.test_contract import CONTENT
+from utils.contract import Contract
+from utils.deployed import CUDA, is_program, open_program, require_onnxruntime
 from utils.errors import UserError
 from utils.files import checksum
-
-LAYOUT = {
-    "name": "pair", "joints": ["a", "b"], "edges": [[1, 0]], "inward": [[1, 0]], "parents": [0, 0], "centre": 0,
-    "pairs": [], "parts": None, "spine": None, "shoulders": None, "units": "metres",
-}  # fmt: skip
-CONTENT = {
-    "format": "gesta-deployed-1", "name": "x", "title": "9_X", "config": {"number": "9"}, "classes": ["yes", "no"],
-    "layout": LAYOUT, "channels": ["x", "y", "z"], "persons": 2, "variant": {"name": "original", "options": {}},
-    "max_frames": 10, "test_clips": 1, "average": "probability",
-    "inputs": [
-        {"name": "joints", "dtype": "float32", "shape": ["N", "M", "T", "V", "C"]},
-        {"name": "frames", "dtype": "int64", "shape": ["N"]},
-    ],
-    "outputs": [{"name": "logits", "dtype": "float32", "shape": ["N", "K"]}],
-    "before": ["nothing"], "checkpoint": {"file": "x.pt", "sha256": "0"}, "files": {}, "thresholds": {},
-    "parity": {"clips": 1, "source": "made", "max_difference": {"x.onnx": 1e-6}, "agreement": 1.0},
-    "versions": {"torch": "2"}, "quantized": "none",
-}  # fmt: skip
+from utils.inert_programs import inert_copy
 
 
 class Two(nn.Module):
@@ -45,8 +33,6 @@ class Two(nn.Module):
 def programs(tmp_path_factory):
     """A folder of x.onnx, x.pt2 and x.json: `Two`."""
     folder = tmp_path_factory.mktemp("programs")
-    from exporter.formats import save_onnx, save_pt2, trace  # what the files of users are written by
-
     traced = trace(Two(), (torch.zeros(2, 3, 4, 2, 3), torch.tensor([1, 4])), longest=10, persons=2)
     save_onnx(traced, folder / "x.onnx")
     save_pt2(traced, folder / "x.pt2")
@@ -61,58 +47,10 @@ def copied(tmp_path, programs):
 
 
 def edit(folder, **changes):
-    value = json.loads((folder / "x.json").read_text()) | changes
-    (folder / "x.json").write_text(json.dumps({key: each for key, each in value.items() if each is not ...}))
+    (folder / "x.json").write_text(json.dumps(json.loads((folder / "x.json").read_text()) | changes))
 
 
 BOTH = pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
-
-
-# --- the contract
-
-
-def test_a_contract_comes_back(tmp_path):
-    contract = Contract.model_validate_json(json.dumps({**CONTENT, "files": {"x.onnx": "0"}}))
-    contract.write(tmp_path / "x.json")
-    assert Contract.read(tmp_path / "x.json") == contract
-    assert (contract.thresholds.decision, contract.thresholds.parity) == (0.5, 1e-4)
-
-
-@pytest.mark.parametrize(
-    "changes, words",
-    [
-        ({"extra": 1}, "extra: Extra inputs are not permitted"),
-        ({"persons": "2"}, "persons: Input should be a valid integer"),
-        ({"persons": 0}, "persons: "),
-        ({"classes": []}, "classes: "),
-        ({"classes": ["yes", 3]}, "classes.1: "),
-        ({"max_frames": ...}, "max_frames: Field required"),
-        ({"format": "gesta-deployed-2"}, "format: Input should be 'gesta-deployed-1'"),
-        ({"layout": {**LAYOUT, "centre": None}}, "layout.centre: "),
-        ({"quantized": "fp8"}, "quantized: "),
-    ],
-)
-def test_an_edited_contract_is_refused_with_its_key(copied, changes, words):
-    edit(copied, **changes)
-    with pytest.raises(UserError) as error:
-        open_program(copied / "x.onnx")
-    assert str(error.value).startswith(f"{copied / 'x.json'}: {words}")
-    assert str(error.value).endswith("export it again: python main.py -c NUMBER -ex -pp CHECKPOINT")
-
-
-def test_what_is_no_json_is_refused(copied):
-    (copied / "x.json").write_bytes(b"\xff{")
-    with pytest.raises(UserError, match=r"x.json: .*export it again"):
-        open_program(copied / "x.onnx")
-
-
-def test_a_missing_json_is_said(copied):
-    (copied / "x.json").unlink()
-    with pytest.raises(UserError, match=r"x.json: missing; it belongs beside the program"):
-        open_program(copied / "x.pt2")
-    (copied / "x.json").mkdir()
-    with pytest.raises(UserError, match=r"x.json: cannot be read"):
-        open_program(copied / "x.pt2")
 
 
 # --- programs
@@ -172,6 +110,47 @@ def test_what_is_no_program_is_refused(copied, suffix, content):
         open_program(path)
 
 
+@BOTH
+def test_a_program_of_other_classes_is_refused(copied, suffix):
+    edit(copied, classes=["yes", "no", "perhaps"])
+    with pytest.raises(
+        UserError, match=rf"x{suffix}: the json beside it names 3 classes, but 1 .* \(1, 2\); export it"
+    ):
+        open_program(copied / f"x{suffix}")(np.zeros((1, 2, 4, 2, 3), np.float32), np.array([4]))
+
+
+class One(nn.Module):
+    """Has another input than exports have."""
+
+    def forward(self, x):
+        return {"y": x + 1}
+
+
+@BOTH
+def test_a_program_of_other_inputs_is_one_line(copied, suffix):
+    path = copied / f"x{suffix}"
+    if suffix == ".onnx":
+        x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy")
+        graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "one", [x], [y])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    else:
+        traced = torch.export.export(One(), (torch.zeros(2),))
+        traced._example_inputs = None
+        save_pt2(traced, path)
+    edit(copied, files={path.name: checksum(path)})
+    with pytest.raises(UserError, match=rf"x{suffix}: .*(cannot run it|could be code).*"):
+        open_program(path)(np.zeros((1, 2, 4, 2, 3), np.float32), np.array([4]))
+
+
+def test_an_unreadable_program_is_said(copied, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("utils.deployed.checksum", refuse)
+    with pytest.raises(UserError, match=r"x.onnx: cannot be read or written \(Permission denied\)"):
+        open_program(copied / "x.onnx")
+
+
 def test_a_missing_or_renamed_program_is_said(copied):
     (copied / "x.pt2").unlink()
     with pytest.raises(UserError, match=r"x.pt2: no such file; export it again"):
@@ -204,6 +183,44 @@ def test_a_device_that_onnxruntime_lacks_is_said(programs):
         open_program(programs / "x.onnx", device="0")
 
 
+@pytest.fixture
+def with_cuda(monkeypatch):
+    """Has onnxruntime know CUDA; a session notes what it was asked for, and has the providers in the list it returns."""
+    runtime, asked, held = require_onnxruntime("this test"), [], [CUDA]
+
+    class Session:
+        def __init__(self, *_, providers):
+            asked.append(providers)
+
+        def get_providers(self):
+            return held
+
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: [CUDA])
+    monkeypatch.setattr(runtime, "InferenceSession", Session)
+    return asked, held
+
+
+def test_onnxruntime_is_asked_for_the_device_and_whole_float32(programs, with_cuda):
+    asked, _ = with_cuda
+    open_program(programs / "x.onnx", device="1")
+    assert asked == [[(CUDA, {"device_id": "1", "use_tf32": "0"}), "CPUExecutionProvider"]]
+
+
+def test_cuda_that_does_not_load_is_said(programs, with_cuda):
+    _, held = with_cuda
+    held[:] = ["CPUExecutionProvider"]
+    with pytest.raises(UserError, match=r"-g 1: onnxruntime cannot use CUDA here"):
+        open_program(programs / "x.onnx", device="1")
+
+
+def test_a_pt2_moves_to_a_device_whole(programs):
+    """As onto a GPU; tensors of `meta` refuse to meet one that stayed."""
+    program = torch.export.load(inert_copy(programs / "x.pt2"))
+    module = move_to_device_pass(program, "meta").module(check_guards=False)
+    found = module(torch.zeros(5, 2, 7, 2, 3, device="meta"), torch.ones(5, dtype=torch.int64, device="meta"))
+    assert (found.device.type, found.shape) == ("meta", (5, 2))
+
+
 def test_threads_are_as_asked(programs):
     before = torch.get_num_threads()
     try:
@@ -211,7 +228,3 @@ def test_threads_are_as_asked(programs):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-
-
-def test_the_format_is_what_contracts_state():
-    assert CONTENT["format"] == deployed.FORMAT
