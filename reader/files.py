@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from utils.errors import UserError
@@ -13,7 +13,10 @@ DANGLING = "a link to a file that is not there"
 
 
 def files_below(roots: Sequence[Path]) -> list[Path]:
-    """Return the files that `roots` are or hold, with everything below them, in order of root, folder and name."""
+    """Return the files that `roots` are or hold, with everything below them, in order of root, folder and name.
+
+    Links to folders are followed, but a folder is listed once: under its own path, or else at the first link to it.
+    """
     return [path for root in roots for path in ([root] if root.is_file() else _files_in(root))]
 
 
@@ -64,10 +67,29 @@ def by_name(form: str, name: re.Pattern[str], has: Callable[[str], bool]) -> Cal
 def _files_in(root: Path) -> list[Path]:
     if not root.is_dir():
         raise UserError(f"{root}: no such file or folder; give the one with the raw files as --raw FOLDER")
-    folders = ((Path(folder), names) for folder, _, names in os.walk(root, onerror=_refuse_closed))
-    found = [(above.parts, name, above) for above, names in folders for name in names]
+    found = [(above.parts, name, above) for above, names in _folders_in(root) for name in names]
     found.sort(key=lambda each: (*each[0], each[1]))  # as paths compare, but many of them in a tenth of the time
     return [above / name for _, name, above in found]
+
+
+def _folders_in(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield `root` and every folder below it, each once, with the names of its files."""
+    listed, places = set[str](), [root]
+    while places:  # first what is below the root itself, then behind the links found there, then behind theirs
+        links = list[Path]()
+        for place in places:
+            real = str(place.resolve())
+            for folder, below, names in os.walk(place, onerror=_refuse_closed, followlinks=True):
+                own, above = real + folder.removeprefix(str(place)), Path(folder)
+                if own in listed:
+                    below.clear()
+                    continue
+                listed.add(own)
+                linked = {name for name in below if (above / name).is_symlink()}
+                below[:] = [name for name in below if name not in linked]
+                links += [above / name for name in linked]
+                yield above, names
+        places = sorted(links)
 
 
 def _size(path: Path) -> int | None:

@@ -26,6 +26,10 @@ FILES = {  # of a split; the first that is there counts
     "eval": ("eval_data.npy", "val_data.npy", "val_data_joint.npy"),
 }
 HELD = ("original", "transformed")
+HEADER_ERRORS = (  # what numpy raises on an array's header that is none, or states what cannot be
+    *(ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, TokenError),
+    *(EOFError, OSError, RecursionError, MemoryError),
+)
 CENTRE = 1  # the joint of person 0 that is the origin of a transformed clip
 
 
@@ -153,11 +157,20 @@ def _belongs(name: str, part: str) -> bool:
 
 
 def open_array(path: Path) -> np.ndarray:
-    """Return a mapped `.npy` array; raises `ReadError` if it is no such file, or not whole."""
+    """Return a mapped `.npy` array; raises `ReadError` if it is no such file, or not whole.
+
+    Also where the header states what no file can hold: numpy multiplies whatever shape it finds there, with a warning
+    or an error of any kind. Without rows an array is whole; with rows that are empty, there might be billions of them.
+    """
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, OSError, TokenError) as error:
-        raise ReadError(path, None, f"not a whole .npy array ({error}); fetch it again") from error
+        with np.errstate(over="raise"):
+            data = np.lib.format.open_memmap(path, mode="r")
+        if 0 in data.shape[1:]:
+            raise ValueError(f"its rows are empty: {data.shape}")
+    except HEADER_ERRORS as error:
+        reason = str(error).partition("\n")[0]
+        raise ReadError(path, None, f"not a whole .npy array ({reason}); fetch it again") from error
+    return data
 
 
 @lru_cache(maxsize=2)

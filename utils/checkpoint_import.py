@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from torch import Tensor
 
 from utils.checkpoint import FORMAT, VERSION
@@ -31,6 +32,46 @@ PADDLE_TABLE = "StructuredToParameterName@@"  # Paddle's own names of the parame
 
 # layer type -> the part of a temporal layer's keys that no other type has ("conv" is looked for last)
 LAYER_MARKS = {"SG": "depth_conv1", "Sep": "depth_conv", "Bottleneck": "reduct_conv", "Basic": "conv"}
+
+
+class _Form(BaseModel):
+    """What is read of a checkpoint of our own; it holds more."""
+
+    model_config = ConfigDict(extra="allow", strict=True, arbitrary_types_allowed=True)
+
+
+class _Best(_Form):
+    top1_clips: int
+    clips: int
+    top1: float
+    epoch: int
+
+
+class _Progress(_Form):
+    epoch: int | None = None
+    best: _Best | None = None
+
+
+class _Section(_Form):
+    __pydantic_extra__: dict[str, JsonValue]
+
+
+class _Data(_Section):
+    layout: str
+
+
+class _Config(_Section):
+    data: _Data
+    input: _Section
+    model: _Section
+
+
+class _Whole(_Form):
+    model: dict[str, Tensor]
+    progress: _Progress
+    config: _Config
+    classes: list[str]
+    layout: dict[str, JsonValue] = {}  # the first checkpoints have none
 
 
 @dataclass(frozen=True)
@@ -92,12 +133,6 @@ def describe_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor
 def _first(names: list[str], count: int = 3) -> str:
     """Return the first few names, with dots where there are more."""
     return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
-
-
-def _best_of(progress: dict[str, Any]) -> str | None:
-    """Return the best figures that one of our own checkpoints knows of."""
-    best = progress.get("best")
-    return best and f"{best['top1_clips']}/{best['clips']} ({best['top1']:.2%}) top-1 after epoch {best['epoch']}"
 
 
 def _is_torch_file(path: Path) -> bool:
@@ -163,14 +198,24 @@ def _interpret(content: dict[str, Any]) -> ImportedCheckpoint:
     if nested and content.get("format") == FORMAT:
         if content.get("version") != VERSION:
             raise ValueError(f"version {content.get('version')}, but this Gesta reads version {VERSION}")
-        if not isinstance(content.get("progress"), dict) or not isinstance(content.get("config"), dict):
-            raise ValueError("a Gesta checkpoint without its progress and configuration")
-        if not all(isinstance(value, Tensor) for value in content["model"].values()):
-            raise ValueError("a Gesta checkpoint whose model holds more than tensors")
-        progress = content["progress"]
-        best = _best_of(progress)
-        return ImportedCheckpoint("gesta", content["model"], best, progress.get("epoch"), raw=content)
+        return _interpret_ours(content)
     return _interpret_foreign(content)
+
+
+def _interpret_ours(content: dict[str, Any]) -> ImportedCheckpoint:
+    """Return a checkpoint of our own; ValueError where what is read of it is not as it was written."""
+    try:
+        progress = _Whole.model_validate(content).progress
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key, kind = ".".join(map(str, problem["loc"])), type(problem["input"]).__name__
+        fault = f"lacks {key}" if problem["type"] == "missing" else f"has a value of type {kind} for {key}"
+        raise ValueError(f"a Gesta checkpoint that {fault}; copy it again, or take another of its run") from error
+    best = progress.best
+    recorded = (
+        None if best is None else f"{best.top1_clips}/{best.clips} ({best.top1:.2%}) top-1 after epoch {best.epoch}"
+    )
+    return ImportedCheckpoint("gesta", content["model"], recorded, progress.epoch, raw=content)
 
 
 def _interpret_foreign(content: dict[str, Any]) -> ImportedCheckpoint:

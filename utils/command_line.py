@@ -3,10 +3,9 @@
 import argparse
 import os
 import re
-import select
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from utils import launch
 from utils.errors import UserError
@@ -50,9 +49,7 @@ OLD_FLAGS = {
     "--phase recognition": "none: no action trains, -e evaluates",
     "--input_file --data_file --label_file": "-i FILE: what is to be classified; labels beside it are found",
     "-ds --data_shape": "none: leave it out; it follows from the experiment",
-    "-vc -vs -vf --visualize --visualization --visualization_class --visualization_sample --visualization_frames": (
-        "pictures and a report are not part of this version yet"
-    ),
+    "--visualization": "-v: a report and pictures, as files",
     "--preds --coefficients --apply-softmax": "tools.fuse takes runs, numbers and files, and their weights",
     "-dh --delay_hours": "none: sleep 2h; python main.py ...",
 }
@@ -85,30 +82,40 @@ class Parser(argparse.ArgumentParser):
 
 
 def guarded(action: Callable[[], int], *errors: type[Exception]) -> int:
-    """Return the exit code of `action`; `UserError` and `errors` become a line and 2, Ctrl-C 130, a closed pipe 141."""
-    users: tuple[type[BaseException], ...] = (UserError, *errors)
+    """Return the exit code of `action`; `UserError` and `errors` become a line and 2, Ctrl-C 130.
+
+    So does a standard output that takes no more: a full one is a line and 2, a closed pipe 141.
+    """
+    try:
+        return _exit_code(action, (UserError, *errors))
+    except OSError as error:
+        if error.filename is not None or _can_print():
+            raise  # so it is another file or pipe that failed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        if isinstance(error, BrokenPipeError):
+            return 141
+        return say(f"standard output: {error.strerror}; write to another place", 2)
+
+
+def _exit_code(action: Callable[[], int], users: tuple[type[Exception], ...]) -> int:
     try:
         code = action()
-        sys.stdout.flush()
+        if sys.stdout:  # None: it was closed from the start
+            sys.stdout.flush()
         return code
     except users as error:
         return say(str(error), 2)
-    except BrokenPipeError:
-        if _is_read(sys.stdout):  # so it is another pipe that broke
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
-        return 141
     except KeyboardInterrupt:
         return say("interrupted; what was complete is saved, and the same command goes on", 130)
 
 
-def _is_read(stream: TextIO) -> bool:
-    """Tell whether somebody reads a stream; who did, such as `head`, may have gone."""
-    if not hasattr(select, "poll"):  # Windows
+def _can_print() -> bool:
+    """Tell whether standard output takes an empty line: an error of writing does not say where it was written."""
+    try:
+        print(flush=True)
+    except OSError:
         return False
-    poll = select.poll()
-    poll.register(stream.fileno(), 0)  # errors alone
-    return not poll.poll(0)
+    return True
 
 
 def say(message: str, code: int) -> int:

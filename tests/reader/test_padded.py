@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from reader.padded import PaddedReader
+from reader.padded import PaddedReader, open_array
 from utils.errors import UserError
 from utils.recording import ReadError
 
@@ -189,6 +189,41 @@ def test_an_array_of_objects_or_a_cut_file_is_refused(save):
         (folder / "eval_data.npy").write_bytes(broken)
         with pytest.raises(ReadError, match="eval_data.npy: not a whole .npy array"):
             read(folder)
+
+
+def with_header(path, shape):
+    """Write an array whose header states `shape`, a text, and whose numbers are 64."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(256))
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(-1, 3, 10, 25, 2)",
+        "(-64,)",
+        f"({2**62}, 4)",  # its product, and the next one's bytes, are beyond 64 bits
+        f"({2**61},)",
+        f"({2**63},)",
+        f"({10**30}, 3, 10, 25, 2)",
+        "(True, 64)",
+        "(" + "-" * 5000 + "1,)",
+        f"(64, {'1' * 10_000})",  # numpy's own message has three lines
+        f"({2**40}, 3, 0, 25, 2)",  # rows to list for ever, without a number in them
+    ],
+    ids=lambda shape: shape[:24],
+)
+def test_a_header_that_cannot_be_true_is_refused_in_a_line(tmp_path, shape):
+    path = with_header(tmp_path / "a.npy", shape)
+    with pytest.raises(ReadError, match=r"a\.npy: not a whole \.npy array \(.+\); fetch it again$") as refusal:
+        open_array(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_array_without_rows_is_whole(tmp_path):
+    assert open_array(with_header(tmp_path / "a.npy", "(0, 3, 10, 25, 2)")).shape == (0, 3, 10, 25, 2)
+    assert open_array(with_header(tmp_path / "a.npy", "(2, 4)")).shape == (2, 4)
 
 
 def test_one_name_twice_is_refused(save):

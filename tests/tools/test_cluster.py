@@ -395,7 +395,8 @@ def test_own_classes_are_those_of_the_runs_checkpoint(run, capsys):
     (folder / "config.yaml").write_text(config.load("3001", [own]).to_yaml())
     said(capsys, folder)
     assert "label_name" not in table(folder / "scores_clusters")[0]
-    state = {"model": {"weight": torch.zeros(1)}, "progress": {"epoch": 1}, "config": {}}
+    sections = {"data": {"layout": "coco-17"}, "input": {}, "model": {}}
+    state = {"model": {"weight": torch.zeros(1)}, "progress": {"epoch": 1}, "config": sections}
     for count, names in ((59, None), (60, ["act 0", "act 1"])):  # another head's names are not these classes'
         checkpoint.save(folder / "best.pt", {**state, "classes": [f"act {k}" for k in range(count)]})
         said(capsys, folder)

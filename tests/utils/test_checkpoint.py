@@ -5,10 +5,16 @@ from utils import checkpoint
 from utils.checkpoint_import import read_own
 from utils.errors import UserError
 
+ABOUT = {
+    "progress": {"epoch": 1, "best": None},
+    "config": {"data": {"layout": "ntu"}, "input": {}, "model": {}},
+    "classes": ["sit"],
+}
+
 
 def test_round_trip(tmp_path):
     path = tmp_path / "last.pt"
-    checkpoint.save(path, {"model": {"w": torch.arange(3.0)}, "progress": {"epoch": 1, "best": None}, "config": {}})
+    checkpoint.save(path, {"model": {"w": torch.arange(3.0)}, **ABOUT})
     content = read_own(path)
     assert torch.equal(content["model"]["w"], torch.arange(3.0))
     assert content["progress"] == {"epoch": 1, "best": None}
@@ -16,7 +22,7 @@ def test_round_trip(tmp_path):
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
     path = tmp_path / "last.pt"
-    checkpoint.save(path, {"model": {}, "progress": {"epoch": 1, "best": None}, "config": {}})
+    checkpoint.save(path, {"model": {}, **ABOUT})
     with pytest.raises(AttributeError, match="lambda|pickle"):
         checkpoint.save(path, {"model": {}, "progress": lambda: None})
     assert read_own(path)["progress"] == {"epoch": 1, "best": None}
@@ -25,7 +31,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
 
 def test_a_truncated_checkpoint_is_refused(tmp_path):
     path = tmp_path / "last.pt"
-    checkpoint.save(path, {"model": {"w": torch.zeros(1000)}, "progress": {"epoch": 1, "best": None}, "config": {}})
+    checkpoint.save(path, {"model": {"w": torch.zeros(1000)}, **ABOUT})
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(UserError, match="truncated, damaged or not written by torch"):
         read_own(path)

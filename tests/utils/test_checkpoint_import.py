@@ -1,3 +1,4 @@
+import copy
 import os
 import pickle
 import zipfile
@@ -118,21 +119,31 @@ def test_the_accuracy_comes_from_the_counts_where_there_are_some(save, best, rec
     assert read_checkpoint(save(original(best_state=best))).recorded == recorded
 
 
+BEST = {"top1_clips": 9, "clips": 12, "top1": 0.75, "epoch": 2, "top5": 1.0}
+
+
+def ours(**changes):
+    """A checkpoint of our own form, as small as one can be."""
+    sections = {"data": {"layout": "ntu"}, "input": {}, "model": {}, "train": {"epochs": 3}}
+    about = {"config": sections, "classes": ["sit", "run"], "layout": {"centre": 1}}
+    content = {"format": "gesta-checkpoint", "version": 1, "model": WEIGHTS, "progress": {"epoch": 3, "best": BEST}}
+    return content | about | changes
+
+
 def test_our_own_form_keeps_the_whole_file(save):
-    best = {"top1_clips": 9, "clips": 12, "top1": 0.75, "epoch": 2}
-    content = {
-        "format": "gesta-checkpoint",
-        "version": 1,
-        "model": WEIGHTS,
-        "progress": {"epoch": 3, "best": best},
-        "config": {},
-    }
-    checkpoint = read_checkpoint(save(content))
+    checkpoint = read_checkpoint(save(ours()))
     assert checkpoint.form == "gesta"
     assert checkpoint.epoch == 3
     assert checkpoint.recorded == "9/12 (75.00%) top-1 after epoch 2"
-    assert checkpoint.raw["progress"] == content["progress"]
+    assert {**checkpoint.raw, "model": WEIGHTS} == ours()
     assert torch.equal(checkpoint.state["fc.weight"], WEIGHTS["fc.weight"])
+
+
+def test_what_the_first_checkpoints_of_our_form_lack_may_be_absent(save):
+    content = ours(progress={"epoch": 1})
+    del content["layout"]
+    checkpoint = read_checkpoint(save(content))
+    assert (checkpoint.epoch, checkpoint.recorded) == (1, None)
 
 
 def test_the_prefix_of_data_parallel_is_dropped(save):
@@ -426,9 +437,38 @@ def test_a_zip_with_a_flipped_bit_is_refused(tmp_path):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("lacking", ["progress", "config"])
-def test_our_own_form_has_to_be_whole(tmp_path, lacking):
-    content = {"format": "gesta-checkpoint", "version": 1, "model": {}, "progress": {"epoch": 1}, "config": {}}
-    torch.save({key: value for key, value in content.items() if key != lacking}, tmp_path / "best.pt")
-    with pytest.raises(UserError, match="a Gesta checkpoint without its progress and configuration"):
-        read_checkpoint(tmp_path / "best.pt")
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        ("progress", None, "lacks progress"),
+        ("progress", 3, "has a value of type int for progress"),
+        ("progress.best", 3, "has a value of type int for progress.best"),
+        ("progress.best", {}, "lacks progress.best.top1_clips"),
+        ("progress.best.top1", "high", "has a value of type str for progress.best.top1"),
+        ("progress.epoch", [], "has a value of type list for progress.epoch"),
+        ("classes", None, "lacks classes"),
+        ("classes", 3, "has a value of type int for classes"),
+        ("classes", "sit", "has a value of type str for classes"),
+        ("classes", ["sit", 3], "has a value of type int for classes.1"),
+        ("config", None, "lacks config"),
+        ("config", [], "has a value of type list for config"),
+        ("config.data", None, "lacks config.data"),
+        ("config.data", {}, "lacks config.data.layout"),
+        ("config.input", None, "lacks config.input"),
+        ("config.model", 3, "has a value of type int for config.model"),
+        ("config.input", {"frames": torch.ones(1)}, "has a value of type Tensor for config.input.frames"),
+        ("config.train", torch.ones(1), "has a value of type Tensor for config.train"),
+        ("layout", 3, "has a value of type int for layout"),
+        ("model", {"fc.weight": "text"}, "has a value of type str for model.fc.weight"),
+    ],
+)
+def test_our_own_form_has_to_be_whole(save, place, value, reason):
+    content = copy.deepcopy(ours())
+    *above, key = place.split(".")
+    inner = content
+    for name in above:
+        inner = inner[name]
+    inner.pop(key)
+    if value is not None:
+        inner[key] = value
+    assert f"a Gesta checkpoint that {reason}; copy it again, or take another of its run; " in refused(save(content))

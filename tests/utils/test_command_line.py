@@ -7,10 +7,11 @@ import pytest
 
 import main
 from arguments import build_parser
-from utils.command_line import ANSWERS, Parser
+from utils.command_line import ANSWERS, Parser, guarded
 from utils.errors import UserError
 
 ROOT = Path(main.__file__).parent
+FULL = Path("/dev/full")  # takes nothing
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ ROOT = Path(main.__file__).parent
         ("-c 3041 -p=STGCN_PlusPlus_best.pdparams", "here: -pp FILE"),
         ("-c 2001 -d ntu-xview", "here: --set KEY=VALUE, or the number that has it"),
         ("-c 2001 -st", "none: leave it out"),
-        ("-c 2001 -v -vc 3", "pictures and a report are not part of this version"),
+        ("-c 2001 --visualization", "here: -v: a report and pictures"),
     ],
 )
 def test_an_old_flag_is_answered_with_ours(arguments, answer):
@@ -104,3 +105,36 @@ def test_another_pipe_that_breaks_is_not_hidden():
     line = "from utils.command_line import guarded\nguarded(lambda: (_ for _ in ()).throw(BrokenPipeError('a worker')))"
     found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, cwd=ROOT, check=False)
     assert found.returncode == 1 and "BrokenPipeError: a worker" in found.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+@pytest.mark.parametrize("python", [[], ["-u"]])
+@pytest.mark.parametrize("count", [1, 100_000])  # less and more than a buffer holds
+def test_a_full_standard_output_is_a_line(python, count):
+    code = f"from utils.command_line import guarded\nraise SystemExit(guarded(lambda: print('x' * {count}) or 0))"
+    line = [sys.executable, *python, "-c", code]
+    with FULL.open("w") as full:
+        found = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert found.stderr == "standard output: No space left on device; write to another place\n"
+    assert found.returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's word")
+def test_a_standard_output_that_was_closed_from_the_start_is_none():
+    line = f"'{sys.executable}' -m tools.fetch --list >&-"
+    found = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def failing(error):
+    def action():
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(13, "Denied", "a.txt")])
+def test_an_error_of_another_file_is_not_hidden(error, capsys):
+    with pytest.raises(OSError, match=error.strerror):
+        guarded(failing(error))
+    assert capsys.readouterr().err == ""
