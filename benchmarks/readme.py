@@ -4,6 +4,7 @@ python -m benchmarks.readme
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.harness import RESULTS, ROOT, Limits, Row, machine
@@ -14,9 +15,14 @@ HEADER = ("stage", "reference", "Gesta", "ratio", "must", "goal", "memory")
 
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Return results as lines of Markdown; memory is what either side took above its imports."""
-    rows = [HEADER, ("---", *["---:"] * (len(HEADER) - 1))]
-    rows += [_cells(_row(kept)) for script in results.values() for kept in script.values()]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    rows = (_cells(_row(kept)) for script in results.values() for kept in script.values())
+    return markdown(HEADER, rows, left=1)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
+    """Return a table as lines; the cells of its first `left` columns stand to the left, others to the right."""
+    marks = ["---"] * left + ["---:"] * (len(header) - left)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, marks, *rows))
 
 
 def _row(kept: dict[str, Any]) -> Row:
@@ -40,10 +46,10 @@ def _gigabytes(megabytes: float) -> str:
     return f"{megabytes / 1e3:.2g}"
 
 
-def renewed(text: str, lines: str) -> str:
+def renewed(text: str, lines: str, begin: str = BEGIN) -> str:
     """Return a document's text with `lines` between the marks."""
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}{lines}{END}{rest.partition(END)[2]}"
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}{lines}{END}{rest.partition(END)[2]}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +16,18 @@ import torch
 
 import config
 from config import Config
+from tools.operands import Operand, find_operand, read_operand
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
 from utils.fusion import ClipScores, fuse, join, search_weights
 from utils.metrics import Scores, score
-from utils.outputs import read_probabilities, read_scores, score_writer, softmax
-from utils.run_folder import LAST_SCORES, SCORES, VALIDATION_SCORES, eval_figures, runs
+from utils.outputs import read_probabilities, score_writer
+from utils.run_folder import LAST_SCORES, SCORES, VALIDATION_SCORES
 from utils.tables import table
 
 PRESETS: dict[str, tuple[float, ...]] = {"two-stream": (1, 1), "four-stream": (2, 2, 1, 1)}  # j b; j b jm bm
 HEADER = ("operand", "weight", "top-1", "top-5", "mean class", "PYSKL's mean class", "published top-1")
-WHEN = {SCORES: "once it was evaluated", LAST_SCORES: "at the end of its training"}
 SMALLEST = np.finfo(np.float32).tiny  # log of 0 is no number
-
-
-@dataclass(frozen=True)
-class Operand:
-    """What was named: its file of scores, and the experiment and folder that these are of, where known."""
-
-    file: Path
-    config: Config | None = None
-    run: Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +53,7 @@ def _main(options: argparse.Namespace) -> int:
     write = score_writer(options.out) if options.out else None  # a name that cannot be written is known first
     work_dir = config.work_folder(options.work_dir)
     scores = LAST_SCORES if options.last else SCORES
-    operands = [_find(each, work_dir, scores) for each in options.operands]
+    operands = [find_operand(each, work_dir, scores) for each in options.operands]
     named = _named(options.names, work_dir) if options.names else None
     read = [_read(each.file, named) for each in operands]
     joined = join(read, intersect=options.intersect)
@@ -84,48 +74,9 @@ def _main(options: argparse.Namespace) -> int:
 # --- operands
 
 
-def _find(text: str, work_dir: Path, scores: str = SCORES) -> Operand:
-    """Return what `text` names, with its file `scores` if it is a run; say which run stands for a number."""
-    path = Path(text)
-    if text in config.numbers():
-        found = _newest(config.load(text), work_dir, scores)
-        print(f"{text}: {found.run}, the newest run with scores")
-        return found
-    if path.is_dir():
-        if not (path / scores).is_file():
-            raise UserError(f"{path}: holds no {scores}; a run has it {WHEN[scores]}")
-        return Operand(path / scores, _config_of(path), path)
-    if path.suffix in (".npz", ".pkl") and path.is_file():
-        return Operand(path)
-    raise UserError(
-        f"{text}: neither a number (`python main.py -l`), nor a run folder, nor an .npz or .pkl that is there"
-    )
-
-
-def _newest(experiment: Config, work_dir: Path, scores: str) -> Operand:
-    """Return an experiment's newest run, not its best: choosing among runs by what they get on eval is no result."""
-    found = [run.path for run in runs(work_dir / experiment.title) if eval_figures(run)]
-    found = [path for path in found if (path / scores).is_file()]
-    if not found:
-        where = work_dir / experiment.title
-        raise UserError(
-            f"{experiment.number}: no run with {scores} in {where}; `python main.py -c {experiment.number}` trains"
-        )
-    return Operand(found[-1] / scores, experiment, found[-1])
-
-
-def _config_of(run: Path) -> Config | None:
-    """Return a run's configuration; None where a file of another version states it: only published figures need it."""
-    try:
-        return config.load(str(run / "config.yaml"))
-    except config.ConfigError:
-        return None
-
-
 def _read(file: Path, named: ClipScores | None) -> ClipScores:
     if file.suffix != ".pkl":
-        found = read_scores(file)
-        return ClipScores(str(file), found["names"], found["labels"].astype(np.int64), softmax(found["logits"]))
+        return read_operand(file)
     if named is None:
         raise UserError(
             f"{file}: holds no clip names; say whose they are, in its order: --names FILE (an .npz or run of the same "
@@ -142,7 +93,7 @@ def _named(text: str, work_dir: Path) -> ClipScores:
     path = Path(text)
     if path.suffix in (".txt", ".csv"):
         return _listed(path)
-    return _read(_find(text, work_dir).file, None)
+    return _read(find_operand(text, work_dir).file, None)
 
 
 def _listed(path: Path) -> ClipScores:

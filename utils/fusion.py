@@ -11,7 +11,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.recording import UNKNOWN
 
-ONE_BENCHMARK = "fuse what was evaluated on the same clips of one benchmark"
+ONE_BENCHMARK = "take what was evaluated on the same clips of one benchmark"
 SEARCH_SHARES = 12  # the weights tried are the ways to deal so many shares: holds 1:1, 1:1:1 and 2:2:1:1
 
 

@@ -121,7 +121,7 @@ def test_weights_that_mean_nothing_are_refused(weights):
 
 def test_scores_of_different_sets_are_not_offered_an_intersection():
     one, other = (scores(name, [f"{name}1"], [0], np.full((1, 2), 1 / 2)) for name in "ab")
-    with pytest.raises(UserError, match=r"0 are in both \(a1 is not\); fuse what was evaluated on the same clips"):
+    with pytest.raises(UserError, match=r"0 are in both \(a1 is not\); take what was evaluated on the same clips"):
         join([one, other])
 
 

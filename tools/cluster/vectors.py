@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import config
-from dataset.splits import OWN, load_benchmark
+from tools.operands import class_names
 from utils.errors import UserError
 from utils.outputs import read_scores
 from utils.pickles import load_pickle
@@ -118,7 +118,7 @@ def _read_npz(file: Path, use: str | None) -> Clips:
         (logits if vectors is None else vectors).astype(np.float64),
         found["labels"],
         logits.argmax(axis=1),
-        _classes(file.parent, logits.shape[1]),
+        class_names(file.parent, logits.shape[1]),
     )
 
 
@@ -150,20 +150,3 @@ def _read_pickle(file: Path, use: str | None) -> Clips:
         (one, name), (other, second), *_ = lengths.items()
         raise UserError(f"{file}: vectors differ in length: {name} has {one} values, {second} has {other}")
     return Clips(file, "vectors", np.array(list(found)), np.stack([np.asarray(each, float) for each in found.values()]))
-
-
-def _classes(folder: Path, count: int) -> tuple[str, ...]:
-    """Return the names of `count` classes that the run in `folder` knows; none where it is no run or has others."""
-    try:
-        benchmark = config.load(str(folder / "config.yaml")).data.benchmark
-    except config.ConfigError:  # no run, or one of another version: names are an extra
-        return ()
-    if benchmark != OWN:
-        classes = load_benchmark(benchmark).classes
-    elif (folder / BEST).is_file():
-        from utils.checkpoint_import import read_own  # imports torch, which nothing else here needs
-
-        classes = tuple(read_own(folder / BEST)["classes"])
-    else:
-        classes = ()
-    return classes if len(classes) == count else ()
