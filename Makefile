@@ -29,6 +29,7 @@ demo: $(INSTALLED)
 	$(BIN)/python main.py -c 0001
 	$(BIN)/python main.py -c 0001 -e
 	@$(BIN)/python -m tools.summarize 0001
+	$(BIN)/python main.py -c 0001 -v
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2

@@ -63,6 +63,11 @@ class Clips:
         """(N,) names, read when they are first asked for: scores need them, an epoch does not."""
         return np.concatenate([part.names[index] for part, index in self._picks])
 
+    @property
+    def num_persons(self) -> np.ndarray:
+        """(N,) how many persons are ever there, also beyond those that are seen."""
+        return np.concatenate([(part.spans[index][..., COUNT] > 0).sum(axis=1) for part, index in self._picks])
+
     def joints(self, index: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frames `t` (N, L) of clips `index` (N,) as (N, C, L, V, M), and their lengths (N, M).
 

@@ -26,7 +26,15 @@ ALLOWED = {
     "visualizer": {"config", "dataset", "initializer", "model", "processor", "utils"},
     "arguments": {"utils"},
     "main": {
-        "arguments", "config", "exporter", "generator", "initializer", "predictor", "processor", "utils", "visualizer",
+        "arguments",
+        "config",
+        "exporter",
+        "generator",
+        "initializer",
+        "predictor",
+        "processor",
+        "utils",
+        "visualizer",
     },
 }
 

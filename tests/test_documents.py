@@ -155,7 +155,7 @@ class User:
     @staticmethod
     def left_out(_folder, names):
         """Tell what is not copied: everything but code and texts, which may be large."""
-        kept = {".py", ".yaml", ".txt", ""}  # "": folders
+        kept = {".py", ".yaml", ".txt", ".js", ".css", ".html", ""}  # "": folders
         others = {"data", "workdir", "tests", "__pycache__", "local.yaml"}
         return [name for name in names if name in others or name.startswith(".") or Path(name).suffix not in kept]
 
@@ -307,12 +307,12 @@ def test_every_flag_is_documented_and_every_documented_flag_exists():
     assert documented == our_flags()
 
 
-def test_flags_that_stand_beside_theirs_exist_or_are_said_to_come_later():
+def test_flags_that_stand_beside_theirs_exist():
     for cells in our_cells(TEXTS["coming-from.md"]):
         for span in spans(cells):
             flag = span.split()[0]
-            if re.fullmatch(r"--?[a-z][\w-]*", flag) and flag not in our_flags():
-                assert "later" in cells and flag in arguments.LATER, cells
+            if re.fullmatch(r"--?[a-z][\w-]*", flag):
+                assert flag in our_flags(), cells
 
 
 def test_settings_that_stand_beside_theirs_are_accepted():

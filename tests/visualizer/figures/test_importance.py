@@ -1,0 +1,42 @@
+"""The joints that speak for a class."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from visualizer.figures.importance import importance, scaled
+
+
+def test_joints_are_ordered_and_scaled_per_class(make_findings):
+    values = np.zeros((3, 25))
+    values[0, [4, 9]] = 2.0, 8.0
+    values[1] = -np.arange(25)
+    values[2] = np.nan
+    found = importance(make_findings(classes=3, importance=values, importance_clips=np.array([7, 2, 0])))
+    assert found.order[0, :2].tolist() == [9, 4]
+    assert found.values[0, [9, 4, 0]].tolist() == [1, 0.25, 0]
+    assert found.order[1].tolist() == list(range(25))  # by the activation as it was, all against the class
+    assert not found.values[1].any()
+    assert found.clips.tolist() == [7, 2, 0]
+
+
+def test_nothing_is_nan(make_findings):
+    found = importance(make_findings(classes=60, clips=50, shown=0))
+    assert np.isfinite(found.values).all()
+    assert (found.clips == 0).sum() == 10
+    assert (found.values[found.clips > 0].max(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("activation", [np.zeros((2, 3)), np.full((2, 3), -4.0), np.zeros((0, 3))])
+def test_a_map_without_activation_is_plain(activation):
+    assert scaled(activation).tolist() == np.zeros(activation.shape).tolist()
+
+
+@given(arrays(np.float32, (2, 5), elements=st.floats(-1e6, 1e6, width=32)))
+def test_scaled_is_within_0_and_1_and_keeps_the_order(activation):
+    found = scaled(activation)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found.ravel()[np.argsort(activation, axis=None)]) >= 0).all()
+    assert found.max() == (1 if activation.max() > 0 else 0)
