@@ -26,9 +26,10 @@ from model.sync_batchnorm import synchronise
 from utils import checkpoint, environment, logs
 from utils.checkpoint_import import read_own
 from utils.cost import Cost, measure
-from utils.distributed import AgreedStop, Ranks, note_run
+from utils.distributed import AgreedStop, Ranks
 from utils.errors import UserError
 from utils.interrupt import StopRequest
+from utils.job import note_run
 from utils.run import FINAL, Batches, Run, TrainingRun
 from utils.run_epoch import LOOK_EVERY
 from utils.run_folder import EVALUATION, RunFolder

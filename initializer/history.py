@@ -5,8 +5,8 @@ from pathlib import Path
 from config import Config
 from initializer.machine import Machine
 from utils.checkpoint_import import read_own
-from utils.distributed import noted_run
 from utils.errors import UserError
+from utils.job import noted_run
 from utils.run_folder import BEST, LAST, RunFolder, runs
 
 

@@ -19,7 +19,7 @@ import initializer
 import processor
 from initializer.network import compiled
 from model.sync_batchnorm import synchronise
-from utils import distributed, environment
+from utils import distributed, environment, job
 from utils.command_line import say
 from utils.errors import UserError
 from utils.interrupt import Interrupted
@@ -208,4 +208,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(distributed.run_as_rank(main))
+    sys.exit(job.run_as_rank(main, say))

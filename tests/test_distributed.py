@@ -22,7 +22,8 @@ import main
 from initializer.machine import pick_device
 from model.sync_batchnorm import SyncBatchNorm, synchronise
 from tests import distributed_job as job
-from utils import checkpoint, distributed, launch
+from utils import checkpoint, launch
+from utils import job as job_room
 from utils.checkpoint_import import read_own
 from utils.distributed import ALONE, Ranks, pieces_of
 from utils.errors import UserError
@@ -347,7 +348,7 @@ def test_as_many_devices_as_processes_are_named(monkeypatch, devices):
     ],
 )
 def test_an_error_is_told_as_what_it_means_for_the_job(error, said):
-    assert distributed._why_lost(error) == said
+    assert job_room._why_lost(error) == said
 
 
 def test_a_device_is_named_once(monkeypatch, capsys):
@@ -362,7 +363,7 @@ def test_what_torch_reads_is_set_before_it_is_imported_to_join_the_others(monkey
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GOMP_SPINCOUNT")
     monkeypatch.setattr(main, "keep_memory", lambda: seen.append("memory kept"))
-    monkeypatch.setattr(launch, "with_others", lambda _: lambda: seen.append(os.environ["GOMP_SPINCOUNT"]) or 0)
+    monkeypatch.setattr(job_room, "run_as_rank", lambda *_: seen.append(os.environ["GOMP_SPINCOUNT"]) or 0)
     assert main.main([]) == 0
     assert seen == ["memory kept", "10000"]
 
@@ -373,7 +374,7 @@ def test_a_job_that_is_started_anew_goes_on_with_the_run_that_it_began_and_with_
     here = job.initializer.Machine(small_store, tmp_path, device="cpu", show_progress=False, debug=True)
 
     def begin():
-        anew = replace(here, is_restarted=distributed.is_restarted())
+        anew = replace(here, is_restarted=job_room.is_restarted())
         run = job.initializer.prepare_training(config.load("2001", job.SMALL), anew)
         run.close()
         return run
@@ -381,7 +382,7 @@ def test_a_job_that_is_started_anew_goes_on_with_the_run_that_it_began_and_with_
     older = begin()
     save(older)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    monkeypatch.setattr(distributed, "_job", {"kept": HashStore()})
+    monkeypatch.setattr(job_room, "_job", {"kept": HashStore()})
     not_saved, own = begin(), begin()
     assert len({run.folder.path for run in (older, not_saved, own)}) == 3
     save(own)

@@ -11,8 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,15 +40,6 @@ def is_one_of_several() -> bool:
 def cores() -> int:
     """Return how many cores this process may use: of a cluster's machine, or in a container, not all there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def with_others(action: Callable[[], int]) -> Callable[[], int]:
-    """Return `action`, done together with the other processes of the job where there are some."""
-    if not is_one_of_several():
-        return action
-    from utils import distributed
-
-    return partial(distributed.run_as_rank, action)
 
 
 def device_of(devices: Sequence[str] | None) -> str | None:
