@@ -14,11 +14,11 @@ USAGE = """Gesta: an experiment is a number.
 python main.py -c 2001 -gd               raw skeleton files -> store
 python main.py -c 2001                   train
 python main.py -c 2001 -e [-pp FILE]     evaluate a checkpoint
+python main.py -c 2001 -v [-pp FILE]     look at it: report.html and pictures
 python main.py -c 2001 -ex [-pp FILE]    export it: ONNX and .pt2
 python main.py -c 2001 -i FILE ...       classify raw files, or a live stream
 python main.py -l                        list all experiments
 """
-LATER = {"-v": "pictures and report"}
 PRECISIONS = {"fp32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
 SCORED = ("eval", "train", "test")  # the splits of -e and -xf; not every data set has a test
 
@@ -39,6 +39,8 @@ def _add_actions(add: Add) -> None:
     add("-ex", "--export", action="store_true", help=export)
     infer = "classify raw files and folders; - : pose frames from standard input"
     add("-i", "--infer", nargs="*", metavar="PATH", help=infer)
+    visualize = "a report and pictures of the newest (or named) run, or of the file of -pp"
+    add("-v", "--visualize", nargs="?", const="", metavar="RUN", help=visualize)
     add("-l", "--list", action="store_true", help="list all experiments")
 
 
@@ -69,6 +71,15 @@ def _add_running(add: Add) -> None:
 def _add_exporting(add: Add) -> None:
     add("--save_name", metavar="NAME", help="of the files (the checkpoint's)")
     add("--quantize", choices=("fp16", "int8"), help="a smaller .onnx, too, if it says the same")
+
+
+def _add_looking(add: Add) -> None:
+    classes = "name, or number from 1, of the class that speaks in the pictures (each clip's true one)"
+    add("-vc", "--visualization_class", metavar="CLASS", help=classes)
+    clips = "names, or numbers from 0, of the clips that become pictures (the one most wrong)"
+    add("-vs", "--visualization_sample", nargs="+", metavar="CLIP", help=clips)
+    frames = "frames of these clips, from 0 (six of all)"
+    add("-vf", "--visualization_frames", nargs="+", type=int, metavar="FRAME", help=frames)
 
 
 def _add_inferring(add: Add) -> None:
@@ -118,6 +129,7 @@ GROUPS: dict[str, Callable[[Add], None]] = {
     "with -gd": _add_generating,
     "running": _add_running,
     "with -ex": _add_exporting,
+    "with -v": _add_looking,
     "with -i": _add_inferring,
     "with -i - or --listen (docs/live.md)": _add_deciding,
     "limits of these": _add_limits,
@@ -133,8 +145,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_actions(actions.add_mutually_exclusive_group().add_argument)
     for title, add_flags in GROUPS.items():
         add_flags(parser.add_argument_group(title).add_argument)
-    for flag in LATER:
-        parser.add_argument(flag, dest=flag, nargs="*", help=argparse.SUPPRESS)
     return parser
 
 
@@ -154,11 +164,12 @@ def is_live(options: argparse.Namespace) -> bool:
 # What each flag goes with: given with another action it is refused, not ignored. No action means training.
 ACTIONS = {
     "-gd": "generate_data", "-e": "evaluate", "-xf": "extract", "-r": "resume", "-ex": "export", "-i": "infer",
-    "-l": "list",
+    "-v": "visualize", "-l": "list",
 }  # fmt: skip
-ALONE = ("-gd", "-xf", "-ex", "-i", "-l")  # what torchrun is not for
+ALONE = ("-gd", "-xf", "-ex", "-i", "-v", "-l")  # what torchrun is not for
 RUNS = ("training", "-r", "-e", "-xf")
 GENERATING = ("--raw", "--jobs", "--force", "--strict", "--padded", "--from-padded", "--shard", "--merge")
+LOOKING = ("--visualization_class", "--visualization_sample", "--visualization_frames")
 FILES = ("--topk", "--json", "--batch")
 INFERRING = (*FILES, "--from-layout")
 LISTENING = ("--clients", "--open_to_network")
@@ -168,18 +179,19 @@ LIVE = (
 )  # fmt: skip
 GOES_WITH = {
     **dict.fromkeys(GENERATING, ("-gd",)),
-    **dict.fromkeys(("--deterministic", "--debug"), RUNS),
-    "--work_dir": (*RUNS, "-ex", "-i", "-l"),
-    "--gpus": (*RUNS, "-ex", "-i"),
+    **dict.fromkeys(("--deterministic", "--debug"), (*RUNS, "-v")),
+    "--work_dir": (*RUNS, "-ex", "-i", "-v", "-l"),
+    "--gpus": (*RUNS, "-i", "-v"),
+    **dict.fromkeys(LOOKING, ("-v",)),
     **dict.fromkeys(("--save_name", "--quantize"), ("-ex",)),
     **dict.fromkeys((*INFERRING, *LIVE, "--cpu_threads", "--listen"), ("-i",)),
     "--plain": (*RUNS, "-i"),
-    "--pretrained_path": ("training", "-e", "-xf", "-ex", "-i"),
+    "--pretrained_path": ("training", "-e", "-xf", "-ex", "-i", "-v"),
     "--init-head": ("training",),
     "--seed": ("training",),
     "--precision": ("training",),
     "--compile": ("training", "-r"),
-    "--set": ("training", "-gd", "-e", "-xf", "-ex", "-i"),
+    "--set": ("training", "-gd", "-e", "-xf", "-ex", "-i", "-v"),
     "--out": ("-e", "-xf", "-ex"),
     "--clips": ("-xf",),
 }
@@ -199,11 +211,22 @@ WITHOUT: dict[str, tuple[Callable[[argparse.Namespace], bool], str]] = {
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return what a command line says; raises `UserError` for a wrong one, and for flags that have no effect in it."""
+    _refuse_empty(words)
     options = build_parser().parse_args(words)
     wrong = next(_wrong(options), None)
     if wrong:
         raise UserError(wrong)
     return options
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse an empty word behind any flag: no value may be empty, and as a path it would be the current folder."""
+    flag = "command line:"
+    for word in words:
+        name, sign, value = word.partition("=")
+        flag = name if word.startswith("-") else flag
+        if not word or (word.startswith("--") and sign and not value):
+            raise UserError(f"{flag} '': empty; is a shell variable unset?")
 
 
 def told(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
@@ -214,9 +237,6 @@ def told(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
 
 def _wrong(options: argparse.Namespace) -> Iterator[str]:
     """Yield what is wrong with flags that are all known."""
-    for flag, what in LATER.items():
-        if given(options, flag):
-            yield f"{flag} ({what}) is not part of this version yet"
     action = next((flag for flag, name in ACTIONS.items() if given(options, name)), "training")
     yield from _idle(options, action)
     if action in ALONE and launch.is_one_of_several():
@@ -225,6 +245,12 @@ def _wrong(options: argparse.Namespace) -> Iterator[str]:
         yield f"-g {' '.join(options.gpus)}: {action} runs on one device; name one"
     if action == "-i" and bool(options.infer) == given(options, "listen"):
         yield "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"
+    elif action == "-i" and "-" in options.infer and len(options.infer) > 1:
+        yield "-i -: standard input comes alone; give it, or raw files and folders"
+    if options.visualize and options.pretrained_path:
+        yield f"-v {options.visualize} and -pp {options.pretrained_path}: give a run or a checkpoint"
+    if action == "-v" and options.set and not options.pretrained_path:
+        yield "--set has no effect on a run, whose own configuration holds; it goes with -v -pp FILE"
     if action not in ("-i", "-l") and options.config is None:
         yield "-c N is missing; `python main.py -l` lists the experiments, -h the flags"
 

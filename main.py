@@ -3,11 +3,13 @@
 import argparse
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import arguments
 import config as configs
@@ -17,6 +19,7 @@ from utils import launch, outputs
 from utils.allocator import keep_memory
 from utils.command_line import guarded, say
 from utils.errors import UserError
+from utils.files import refuse_folder
 from utils.interrupt import Interrupted
 from utils.run_folder import CONFIG, RunFolder, best_run
 from utils.tables import table
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 (too many files refused), 2 (the user can mend it), 130 or 143."""
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - None: it was closed from the start
     action = partial(_dispatch, sys.argv[1:] if words is None else list(words))
     if launch.is_one_of_several():  # joining the others takes torch
         _prepare_for_torch()
-    return guarded(launch.with_others(action), configs.ConfigError)
+        from utils import job
+
+        action = partial(job.run_as_rank, action, say)
+    return guarded(action, configs.ConfigError)
 
 
 def _prepare_for_torch() -> None:
@@ -47,15 +54,35 @@ def _dispatch(words: Sequence[str]) -> int:
     if options.list:
         return _list(options)
     if options.infer is not None:
-        return _infer(options)
+        return _at_once(partial(_infer, options))
     config = _load(options)
     if options.generate_data:
         return _generate(config, options)
     if options.export:
-        return _export(config, options)
+        return _at_once(partial(_export, config, options))
+    if options.visualize is not None:
+        return _visualize(config, options)
     if options.gpus and len(options.gpus) > 1 and not launch.is_one_of_several():
         return _launch(options, words)
     return _run(config, options)
+
+
+def _at_once(action: Callable[[], int]) -> int:
+    """Return the exit code of what Ctrl-C and SIGTERM end at once, because it leaves nothing half-written."""
+    allowed = threading.current_thread() is threading.main_thread()  # by Python
+    before = signal.signal(signal.SIGTERM, _terminate) if allowed else None
+    try:
+        return action()
+    except KeyboardInterrupt as stopped:
+        line = "interrupted; nothing is half-written: give the command again"
+        return say(line, 128 + (signal.SIGTERM if stopped.args else signal.SIGINT))
+    finally:
+        if allowed:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - the signal's signature
+    raise KeyboardInterrupt(number)
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -102,7 +129,7 @@ def _machine(options: argparse.Namespace) -> "Machine":
     """Return what belongs to this execution and not to the experiment."""
     _prepare_for_torch()
     from initializer import Machine
-    from utils import distributed
+    from utils import distributed, job
 
     return Machine(
         store=configs.store_folder(options.store),
@@ -115,24 +142,47 @@ def _machine(options: argparse.Namespace) -> "Machine":
         plain=options.plain,
         command=_command(options),
         ranks=distributed.ranks(),
-        is_restarted=distributed.is_restarted(),
+        is_restarted=job.is_restarted(),
     )
 
 
 def _export(config: Config, options: argparse.Namespace) -> int:
+    if options.pretrained_path and options.pretrained_path.suffix in (".onnx", ".pt2"):
+        raise UserError(f"-pp {options.pretrained_path}: is an exported program already; -ex takes a checkpoint")
+    if options.out:
+        refuse_folder("--out", options.out)
     machine = _machine(options)
     import exporter
 
     request = exporter.Request(options.out, options.save_name, options.quantize)
-    exporter.export(config, machine, options.pretrained_path, request)
+    exporter.export(config, machine, options.pretrained_path or _best_beside(Path(options.config)), request)
+    return 0
+
+
+def _visualize(config: Config, options: argparse.Namespace) -> int:
+    machine = _machine(options)
+    import visualizer
+
+    request = visualizer.Request(
+        options.visualization_class, options.visualization_sample or (), options.visualization_frames or ()
+    )
+    run = options.visualize or _run_beside(Path(options.config))
+    try:
+        visualizer.visualize(config, machine, options.pretrained_path, run, request)
+    except Interrupted as signal:
+        return say(f"stopped by {signal}; nothing is half-written: give the command again", signal.exit_code)
     return 0
 
 
 def _infer(options: argparse.Namespace) -> int:
     config = _load(options) if options.config else None
+    if options.pretrained_path and options.pretrained_path.suffix == ".json":
+        best = options.pretrained_path.stem
+        raise UserError(f"-pp {options.pretrained_path}: describes programs; give {best}.onnx or {best}.pt2 beside it")
     machine = _machine(options)
     import predictor
 
+    predictor.refuse_closed(live=options.infer == ["-"], answers=options.listen is None)
     request = predictor.Request(**arguments.told(options, arguments.INFERRING))  # before what takes seconds
     classifier = predictor.open_classifier(config, options.pretrained_path, machine, threads=options.cpu_threads)
     if arguments.is_live(options):
@@ -140,10 +190,7 @@ def _infer(options: argparse.Namespace) -> int:
 
         settings = live.settings_of(arguments.told(options, arguments.LIVE), options.from_layout, classifier)
         return live.run(classifier, settings, options.listen)
-    try:
-        return predictor.predict(classifier, [Path(each) for each in options.infer], request)
-    except KeyboardInterrupt:
-        return say("interrupted; nothing is half-written: give the command again", 130)
+    return predictor.predict(classifier, [Path(each) for each in options.infer], request)
 
 
 def _score(config: Config, machine: "Machine", options: argparse.Namespace) -> int:
@@ -169,6 +216,11 @@ def _best_beside(path: Path) -> Path | None:
     """Return the best checkpoint of the run that a yaml is the configuration of; None if it is no run's."""
     best = RunFolder(path.parent).best
     return best if path.name == CONFIG and best.exists() else None
+
+
+def _run_beside(path: Path) -> str | None:
+    """Return the folder of the run or evaluation that a yaml is the configuration of; None if it is none's."""
+    return str(path.parent) if path.name == CONFIG and RunFolder(path.parent).log.exists() else None
 
 
 def _train(config: Config, machine: "Machine", options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from config import Config
 from exporter.clips import trial_of
 from exporter.formats import require_packages, save_onnx, save_pt2, trace
 from exporter.gate import refuse_other
-from exporter.quantize import write_quantized
+from exporter.quantize import warn_of_ties, write_quantized
 from exporter.staging import move, staged
 from exporter.subject import Subject
 from initializer.history import newest_best, refuse_missing
@@ -62,6 +62,8 @@ def export(config: Config, machine: Machine, weights: Path | None, request: Requ
     subject = Subject.load(config, machine, weights, request.say or logs.start().info)
     with staged(out, name) as folder:
         subject.introduce(out, name)
+        if request.quantize:
+            warn_of_ties(subject, machine, request.quantize)
         files = _write(subject, machine, folder, name)
         if request.quantize:
             files += write_quantized(subject, machine, files[0], request.quantize)

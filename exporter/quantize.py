@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dataset.memory import dense
-from exporter.clips import Trial, trial_of
+from exporter.clips import MADE, Trial, holds_parts, trial_of
 from exporter.formats import save
 from exporter.subject import Subject
 from initializer.machine import Machine
@@ -36,6 +36,16 @@ class Measured:
     p50: float
     p95: float
     logits: np.ndarray  # (N, K)
+
+
+def warn_of_ties(subject: Subject, machine: Machine, kind: Kind) -> None:
+    """Say, before minutes of work, what is likely to fail: int8 where only generated clips can be compared."""
+    if kind == "int8" and not holds_parts(subject.config, machine):
+        parts = ", ".join(subject.config.data.parts)
+        subject.say(
+            f"WARNING: {machine.store} does not hold {parts}: int8 is compared on {MADE}, many of them nearly ties, "
+            "and if it fails nothing is written; give --store DIR, or take fp16"
+        )
 
 
 def write_quantized(subject: Subject, machine: Machine, onnx: Path, kind: Kind) -> list[Path]:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from config import Config
@@ -94,6 +96,20 @@ class Subject:
             raise UserError(f"{self.weights}: the network's output is not finite for {bad[0]}; the file is damaged")
         return logits
 
+    def _trained(self) -> Config:
+        """Return the experiment with what a checkpoint of ours states of its own training, such as `train.epochs`.
+
+        All else is as it is exported: what a program holds is the same in both, or the weights would be refused. Where
+        this version does not know what another one's checkpoint states, nothing is taken: no -i would open the program.
+        """
+        if self.loaded.imported.form != "gesta":
+            return self.config
+        stated, own = self.loaded.imported.raw["config"], json.loads(self.config.model_dump_json())
+        own["train"], own["input"]["augment"] = stated.get("train"), stated["input"].get("augment")
+        with suppress(ValidationError):
+            return Config.model_validate_json(json.dumps(own))
+        return self.config
+
     def contract(self, name: str, files: Sequence[Path], parity: Parity, quantized: Quantized = "none") -> Contract:
         """Return what the json beside `files` says."""
         config, layout, variant = self.config, self.data.layout, self.config.data.variant
@@ -101,7 +117,7 @@ class Subject:
         return Contract(
             name=name,
             title=config.title,
-            config=json.loads(config.model_dump_json()),
+            config=json.loads(self._trained().model_dump_json()),
             classes=self.data.benchmark.classes,
             layout=Skeleton(**facts),
             channels=config.data.channel_names,

@@ -142,9 +142,10 @@ def refuse_other_experiment(path: Path, content: dict[str, Any], config: Config)
         if theirs[section].get(key) != ours[section].get(key)
     ]
     if other:
-        trained = path.parent / "config.yaml"
-        remedy = f"-c {trained}" if trained.exists() else "the number or yaml that it was trained with"
-        raise UserError(f"{path}: trained with {', '.join(other)}; evaluate it with {remedy}")
+        trained, number = path.parent / "config.yaml", theirs.get("number")
+        remedy = f"-c {trained if trained.exists() else number or 'N, its own'}"
+        more = f" and {len(other) - 2} more" if len(other) > 2 else ""
+        raise UserError(f"{path}: trained with {', '.join(other[:2])}{more}; take it with {remedy} (-i needs no -c)")
 
 
 def _refuse_other_classes(path: Path, theirs: Sequence[str], ours: Sequence[str]) -> None:

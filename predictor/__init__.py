@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,10 +16,10 @@ from predictor.classifier import CheckpointClassifier, Classifier, open_classifi
 from predictor.forms import Wanted
 from predictor.sources import Clip, Sources
 from utils.errors import UserError
-from utils.files import disk_errors, write_atomic
+from utils.files import disk_errors, refuse_place, write_atomic
 from utils.logs import share
 
-__all__ = ["CheckpointClassifier", "Classifier", "Request", "open_classifier", "predict"]
+__all__ = ["CheckpointClassifier", "Classifier", "Request", "open_classifier", "predict", "refuse_closed"]
 
 
 @dataclass(frozen=True)
@@ -51,27 +52,59 @@ class Request:
                 raise UserError(f"{flag} {number}: give 1 or more")
 
 
+def refuse_closed(*, live: bool, answers: bool) -> None:
+    """Refuse to begin where a standard stream was closed from the start (`>&-`): input if `live`, output if `answers`.
+
+    Raises `UserError`.
+    """
+    for name, stream, is_needed in (("input", sys.stdin, live), ("output", sys.stdout, answers)):
+        if is_needed and stream is None:
+            raise UserError(f"-i: standard {name} is closed; leave it open, or name a file for it")
+
+
 def predict(classifier: Classifier, paths: Sequence[Path], request: Request) -> int:
     """Classify the clips of raw files and folders; return the exit code: 1 if something could not be read, else 0.
 
     Raises `UserError` if there was nothing to classify, or if `request.json` or `request.from_layout` cannot be.
     """
     prediction = _Prediction(classifier, request)
-    if request.json is None:
-        prediction.run(paths)
-    else:
-        with disk_errors(request.json, "free some space and give the command again"):
-            _refuse_place(request.json, paths)
-            write_atomic(request.json, lambda file: prediction.run(paths, file))
+    try:
+        _run(prediction, paths, request.json)
+    except _OutputError as failed:
+        raise failed.error from None
     return 1 if prediction.faults else 0
+
+
+def _run(prediction: "_Prediction", paths: Sequence[Path], place: Path | None) -> None:
+    if place is None:
+        prediction.run(paths)
+        return
+    _refuse_place(place, paths)
+    with disk_errors(place, "free some space and give the command again"):
+        write_atomic(place, lambda file: prediction.run(paths, file))
 
 
 def _refuse_place(place: Path, paths: Sequence[Path]) -> None:
     """Refuse, before hours of work, a file that cannot become the answers', or should not."""
-    if place.is_dir():
-        raise UserError(f"--json {place}: is a folder; name a file in it")
+    refuse_place("--json", place)
     if os.path.realpath(place) in map(os.path.realpath, paths):
         raise UserError(f"--json {place}: is to be classified, and would be replaced; name another file")
+
+
+class _OutputError(Exception):
+    """Standard output takes no more: told apart from the file of answers, which is not at fault."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _OutputError(error) from error
 
 
 class _Prediction:
@@ -90,7 +123,8 @@ class _Prediction:
         """Classify all, and write the answers, as JSON into `file`, too; raises `UserError` if there is nothing."""
         clips = (clip for clip in self.sources.clips(paths) if not self._is_too_long(clip))
         while self._run_batch(clips, file):
-            self.out.flush()
+            with _writing():
+                self.out.flush()
         if not self.clips:
             many = f"{self.faults} faults, and no clip to classify; see above"
             raise UserError((many if self.faults > 1 else self._first_fault) or "nothing to classify")
@@ -102,7 +136,8 @@ class _Prediction:
         batch = list(islice(clips, self.request.batch))
         for found in self._answers(batch) if batch else ():
             self._count(found)
-            self.out.write(found.lines() if self.for_people else found.json_line())
+            with _writing():
+                self.out.write(found.lines() if self.for_people else found.json_line())
             if file is not None:
                 file.write(found.json_line().encode())
         return bool(batch)

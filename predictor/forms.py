@@ -189,11 +189,11 @@ def _fitted(path: Path, reader: Reader, wanted: Wanted) -> Opened:
         )
     if {reader.form, data.form} & {*IN_FRAME} and {reader.form, data.form} & {*IN_PIXELS}:
         raise UserError(f"{path}: of form {reader.form}, whose units are others than those of {data.form}")
+    if wanted.from_layout is not None and found.joints != _layout(wanted.from_layout).joints:
+        raise UserError(f"{path}: of layout {found.name}, not {wanted.from_layout} as --from-layout says")
     if found.joints == target.joints:
         return Opened(reader)
     if wanted.from_layout is None:
         joints = f"{found.num_joints} joints of {found.name}, but the experiment needs {target.num_joints}"
         raise UserError(f"{path}: {joints} of {target.name}; --from-layout {found.name} maps them")
-    if found.joints != _layout(wanted.from_layout).joints:
-        raise UserError(f"{path}: of layout {found.name}, not {wanted.from_layout} as --from-layout says")
     return Opened(reader, joint_map(found, target))

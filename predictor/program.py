@@ -42,7 +42,7 @@ def open_program_classifier(
     """
     if machine.plain:
         raise UserError(f"--plain has no effect with {path}: a program holds one network; it goes with a checkpoint")
-    device = pick_device(machine.device)
+    device = pick_device(machine.device or "cpu")  # a program's runtime may know no CUDA: only where it is asked for
     program = open_program(path, threads, "cpu" if device.type == "cpu" else str(device.index))
     contract = program.contract
     stated = config_of(contract.config, path.with_suffix(".json"))

@@ -3,6 +3,7 @@
 Letters: M persons, T frames, V joints, C channels.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from dataset.packing import Packed
 from generator.clips import stored
 from predictor.forms import Opened, Wanted, is_clip, open_form
 from reader.files import DANGLING, files_below
+from reader.own.fitting import MisfitError
 from reader.own.listing import find_table
 from utils.errors import UserError
 from utils.recording import UNKNOWN, ReadError, Recording, Scan, Source
@@ -20,6 +22,10 @@ TABLED = ("own", "deeplabcut")  # forms whose folders may hold a table that says
 SHOWN = 3  # names, in a message
 UNREAD = "neither a file nor a folder; write what it gives to a file"
 NTU = ("ntu", "arrays", "annotations", "padded")  # forms in which a label of NTU's benchmarks is the same
+
+CONFIGURED = re.compile(r"data\.persons is (\d+): set it")  # what readers tell who makes a part
+LAID_OUT = ", or set data.layout and data.channels to what it is"
+LEARNED = re.compile(r"(?:: |, so there is )nothing to learn from(?:; remove it)?")  # likewise
 
 Report = Callable[[str], None]
 
@@ -120,7 +126,14 @@ class Sources:
                 for recording in opened.reader.read(source):
                     yield self._clip(path, opened, scan, source, recording)
             except ReadError as error:  # this clip, and not the others of the file
-                self.refuse(str(error))
+                self.refuse(self._not_of_a_part(error))
+
+    def _not_of_a_part(self, error: ReadError) -> str:
+        """Return what a reader says, with the remedies of who makes a part turned into those of who classifies."""
+        line = str(error).replace(LAID_OUT, "")
+        if isinstance(error, MisfitError) and self.wanted.from_layout is None:
+            line += "; if these are of another layout, --from-layout NAME maps them"
+        return re.sub(LEARNED, "; nobody in any frame", re.sub(CONFIGURED, r"the experiment takes \1", line))
 
     def _clip(self, path: Path, opened: Opened, scan: Scan, source: Source, recording: Recording) -> Clip:
         variant, reader = self.wanted.config.data.variant, opened.reader

@@ -169,6 +169,11 @@ def open_array(path: Path) -> np.ndarray:
             raise ValueError(f"its rows are empty: {data.shape}")
     except HEADER_ERRORS as error:
         reason = str(error).partition("\n")[0]
+        if path.is_file() and not path.stat().st_size:
+            raise ReadError(path, None, "the file is empty; write it again") from error
+        if "Python objects" in reason:
+            objects = "holds Python objects, and nothing is unpickled; save numbers: array.astype(numpy.float32)"
+            raise ReadError(path, None, objects) from error
         raise ReadError(path, None, f"not a whole .npy array ({reason}); fetch it again") from error
     return data
 

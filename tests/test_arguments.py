@@ -68,7 +68,7 @@ def test_every_flag_that_goes_with_some_action_exists():
         ("--listen 127.0.0.1:0", "--listen has no effect with training; it goes with -i"),
         ("-i x.npy --set a=1", "--set has no effect without -c N, whose keys it changes"),
         ("-l --topk 3", "--topk has no effect with -l; it goes with -i"),
-        ("-l -g 0", "--gpus has no effect with -l; it goes with training, -r, -e, -xf, -ex, -i"),
+        ("-l -g 0", "--gpus has no effect with -l; it goes with training, -r, -e, -xf, -i, -v"),
         ("-i", "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"),
         ("-c 1 -gd -g", "command line: argument -g/--gpus: expected at least one argument; `python main.py -h` shows all flags"),
     ],
@@ -81,7 +81,16 @@ def test_a_flag_without_effect_is_refused(words, line):
 
 @pytest.mark.parametrize(
     "words",
-    ["-l -w x", "-l -c 2001", "-i a b --from-layout ntu", "-i --listen [::1]:0 --clients 2", "-c 1 -i - --lossless"],
+    [
+        "-c 1 -v -vc drink -vs a 7 -vf 0 12",
+        "-c 1 -v run -w x -g 0",
+        "-c 1 -v -pp x.pt --set test.clips=2",
+        "-l -w x",
+        "-l -c 2001",
+        "-i a b --from-layout ntu",
+        "-i --listen [::1]:0 --clients 2",
+        "-c 1 -i - --lossless",
+    ],
 )
 def test_what_goes_together_is_taken(words):
     arguments.parse(words.split())

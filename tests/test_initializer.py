@@ -224,7 +224,7 @@ def test_a_folder_is_no_checkpoint_but_may_hold_one(machine, load, trained, tmp_
 
 
 def test_weights_of_another_size_name_what_they_were_trained_with(machine, load, trained):
-    with pytest.raises(UserError, match=r"trained with model.stem_channels=\d+ \(here 24\); evaluate it with -c"):
+    with pytest.raises(UserError, match=r"trained with model.stem_channels=\d+ \(here 24\); take it with -c"):
         initializer.prepare_evaluation(load("model.stem_channels=24"), machine, trained.folder.best)
 
 
@@ -274,13 +274,13 @@ def test_a_head_of_other_classes_needs_init_head(machine, load, trained, tmp_pat
 
 
 def test_weights_are_not_scored_on_another_input_than_they_saw(machine, load, trained):
-    with pytest.raises(UserError, match=r"trained with input.frames=16 \(here 20\); evaluate it with -c .*config.yaml"):
+    with pytest.raises(UserError, match=r"trained with input.frames=16 \(here 20\); take it with -c .*config.yaml"):
         initializer.prepare_evaluation(load("input.frames=20"), machine, trained.folder.best)
 
 
 @pytest.mark.parametrize("override", ["model.activation=relu", "data.benchmark=ntu-xview"])
 def test_weights_are_not_scored_as_another_experiment(machine, load, trained, override):
-    with pytest.raises(UserError, match=f"trained with {override.split('=')[0]}=.*; evaluate it with -c"):
+    with pytest.raises(UserError, match=f"trained with {override.split('=')[0]}=.*; take it with -c"):
         initializer.prepare_evaluation(load(override), machine, trained.folder.best)
 
 

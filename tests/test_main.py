@@ -1,9 +1,12 @@
 """The command line: flags, exit codes, one line per mistake."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLAGS = """
     -h --help -c --config -gd --generate_data -e --evaluate -r --resume -xf --extract -l --list --raw -j --jobs --force
     --strict --shard --merge --padded --from-padded -pp --pretrained_path --init-head --out --clips -s --seed --set -db --debug --store
-    -w --work_dir -g --gpus --compile --precision --deterministic -np --no_progress_bar --plain -v
+    -w --work_dir -g --gpus --compile --precision --deterministic -np --no_progress_bar --plain
+    -v --visualize -vc --visualization_class -vs --visualization_sample -vf --visualization_frames
     -ex --export --save_name --quantize -i --infer --topk --json --batch --cpu_threads --from-layout
     --listen --window --hop --together --threshold --margin --smoothing --forget --frame_size --lossless
     --max_line --max_persons --max_rate --queue --clients --open_to_network
@@ -44,11 +48,10 @@ def test_the_flags_are_frozen():
     assert found == set(FLAGS.split())
 
 
-def test_help_needs_no_torch_and_hides_what_is_to_come():
+def test_help_needs_no_torch():
     code = "import sys, main\ntry: main.main(['-h'])\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert "--generate_data" in done.stdout
-    assert not re.search(r"-v\b", done.stdout)
 
 
 @pytest.mark.parametrize("words", [["-i", "x"], ["-c", "2001", "-ex"], ["-c", "2001", "-e"], ["-c", "2001"]])
@@ -71,7 +74,12 @@ def test_what_torch_reads_when_it_is_imported_is_set_before(words):
         (["-c", "2001", "--stor", "x"], "command line: unrecognized arguments: --stor x; `python main.py -h` shows all flags"),
         (["-c", "2001", "-gd", "-e"], "command line: argument -e/--evaluate: not allowed with argument -gd/--generate_data; `python main.py -h` shows all flags"),
         (["-ex"], "-c N is missing; `python main.py -l` lists the experiments, -h the flags"),
-        (["-c", "2001", "-v"], "-v (pictures and report) is not part of this version yet"),
+        (["-v"], "-c N is missing; `python main.py -l` lists the experiments, -h the flags"),
+        (["-c", "2001", "-v", "run", "-pp", "x.pt"], "-v run and -pp x.pt: give a run or a checkpoint"),
+        (["-c", "2001", "-v", "--set", "test.clips=2"], "--set has no effect on a run, whose own configuration holds; it goes with -v -pp FILE"),
+        (["-c", "2001", "-e", "-vc", "3"], "--visualization_class has no effect with -e; it goes with -v"),
+        (["-c", "2001", "-v", "-g", "cpu", "cpu"], "-g cpu cpu: -v runs on one device; name one"),
+        (["-c", "2001", "-v", "-vf", "x"], "command line: argument -vf/--visualization_frames: invalid int value: 'x'; `python main.py -h` shows all flags"),
         (["-i", "file"], "-i: give what classifies: -pp CHECKPOINT, or -c NUMBER for the best of its newest run"),
         (["-i", "-pp", "x.pt"], "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"),
         (["-i", "-", "--listen", "127.0.0.1:1"], "-i: give raw files or folders, or - (standard input), or --listen HOST:PORT: one of them"),
@@ -79,12 +87,20 @@ def test_what_torch_reads_when_it_is_imported_is_set_before(words):
         (["-i", "file", "-pp", "gone.pt"], "-pp gone.pt: no such file"),
         (["-i", "file", "-pp", "x.pt", "--cpu_threads", "0"], "--cpu_threads 0: give 1 to 1024"),
         (["-i", "file", "-pp", "x.pt", "--cpu_threads", "99999"], "--cpu_threads 99999: give 1 to 1024"),
+        (["-i", "", "-pp", "x.pt"], "-i '': empty; is a shell variable unset?"),
+        (["-c", "2001", "-ex", "--out", ""], "--out '': empty; is a shell variable unset?"),
+        (["-c", "2001", "-e", "-pp", ""], "-pp '': empty; is a shell variable unset?"),
+        (["-c", "2001", "-gd", "--store="], "--store '': empty; is a shell variable unset?"),
+        (["-i", "-", "file", "-pp", "x.pt"], "-i -: standard input comes alone; give it, or raw files and folders"),
+        (["-i", "file", "-pp", "best.json"], "-pp best.json: describes programs; give best.onnx or best.pt2 beside it"),
+        (["-c", "2001", "-ex", "-pp", "best.onnx"], "-pp best.onnx: is an exported program already; -ex takes a checkpoint"),
+        (["-c", "2001", "-ex", "--out", __file__], f"--out {__file__}: {__file__} is a file; name a folder"),
         (["-i", "file", "-pp", "x.pt", "--topk", "0"], "--topk 0: give 1 or more"),
         (["-i", "file", "--hop", "2"], "--hop has no effect with files; it goes with -i - and with --listen"),
         (["-c", "2001", "-i", "-", "--topk", "2"], "--topk has no effect with frames that come live"),
         (["-c", "2001", "--window", "2"], "--window has no effect with training; it goes with -i"),
         (["-c", "2001", "-e", "--quantize", "fp16"], "--quantize has no effect with -e; it goes with -ex"),
-        (["-c", "2001", "-ex", "-g", "cpu", "cpu"], "-g cpu cpu: -ex runs on one device; name one"),
+        (["-c", "2001", "-ex", "-g", "0"], "--gpus has no effect with -ex; it goes with training, -r, -e, -xf, -i, -v"),
         (["-c", "2001", "-g", "cpu", "98"], f"-g 98: {torch.cuda.device_count()} CUDA devices are visible, counted from 0; or -g cpu"),
         (["-c", "2001", "-xf", "-g", "cpu", "cpu"], "-g cpu cpu: -xf runs on one device; name one"),
         (["-c", "2001", "-r", "--precision", "bf16"], "--precision has no effect with -r; it goes with training"),
@@ -94,8 +110,8 @@ def test_what_torch_reads_when_it_is_imported_is_set_before(words):
         (["-c", "2001", "-e", "--clips", "x"], "--clips has no effect with -e; it goes with -xf"),
         (["-c", "2001", "-e", "--init-head"], "--init-head has no effect with -e; it goes with training"),
         (["-c", "2001", "--init-head"], "--init-head has no effect without -pp FILE"),
-        (["-c", "2001", "-r", "--set", "train.epochs=2"], "--set has no effect with -r; it goes with training, -gd, -e, -xf, -ex, -i"),
-        (["-c", "2001", "-gd", "-w", "x"], "--work_dir has no effect with -gd; it goes with training, -r, -e, -xf, -ex, -i, -l"),
+        (["-c", "2001", "-r", "--set", "train.epochs=2"], "--set has no effect with -r; it goes with training, -gd, -e, -xf, -ex, -i, -v"),
+        (["-c", "2001", "-gd", "-w", "x"], "--work_dir has no effect with -gd; it goes with training, -r, -e, -xf, -ex, -i, -v, -l"),
         (["-c", "2001", "-gd", "-j", "0"], "-j 0: give at least 1 process, or leave it out to use all cores"),
     ],
 )  # fmt: skip
@@ -107,6 +123,28 @@ def test_ctrl_c_while_files_are_classified_says_what_holds(said, monkeypatch):
     monkeypatch.setattr("predictor.open_classifier", lambda *told, threads: None)
     monkeypatch.setattr("predictor.predict", lambda *told: (_ for _ in ()).throw(KeyboardInterrupt))
     assert said("-i", "x", "-pp", "y") == (130, ["interrupted; nothing is half-written: give the command again"])
+
+
+@pytest.mark.parametrize("words", [["-i", "x", "-pp", "y"], ["-c", "2001", "-ex", "-pp", "y"]])
+def test_sigterm_ends_at_once_and_says_what_holds(said, monkeypatch, words):
+    def killed(*told, **more):  # noqa: ARG001
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("predictor.open_classifier", killed)
+    monkeypatch.setattr("exporter.export", killed)
+    before = signal.getsignal(signal.SIGTERM)
+    assert said(*words) == (143, ["interrupted; nothing is half-written: give the command again"])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's words")
+@pytest.mark.parametrize(("words", "name"), [("-i x -pp y >&-", "output"), ("-i - -pp y <&-", "input")])
+def test_a_stream_that_was_closed_from_the_start_is_a_line(words, name):
+    line = f"'{sys.executable}' main.py {words}"
+    found = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert found.stderr == f"-i: standard {name} is closed; leave it open, or name a file for it\n"
+    assert found.returncode == 2
 
 
 @pytest.mark.parametrize("action", ["-e", "-xf"])

@@ -22,7 +22,7 @@ from utils.pickles import MALFORMED, NUMPY_GLOBALS, load_pickle
 
 ACCEPTED = (
     "accepted are checkpoints of Gesta, the original's .pth.tar, PYSKL's and mmaction2's .pth, Paddle's .pdparams "
-    "and plain state dicts"
+    "and plain state dicts, and with -i the .onnx and .pt2 that -ex writes"
 )
 
 ZIP_MAGIC = b"PK"

@@ -126,6 +126,6 @@ def say(message: str, code: int) -> int:
 
 
 def _speaks_for_all() -> bool:
-    from utils import distributed  # takes torch's seconds
+    from utils import job  # takes torch's seconds
 
-    return distributed.speaks()
+    return job.speaks()

@@ -48,7 +48,7 @@ class Program:
         logits = self.run(np.ascontiguousarray(joints, np.float32), np.ascontiguousarray(frames, np.int64))
         if logits.shape != (len(joints), len(self.contract.classes)):
             named = f"the json beside it names {len(self.contract.classes)} classes"
-            raise UserError(f"{self.path}: {named}, but {len(joints)} clips give logits {logits.shape}; {REMEDY}")
+            raise UserError(f"{self.path}: {named}, but the logits are {logits.shape}; {REMEDY}")
         return logits
 
     def _refuse_unfit(self, joints: np.ndarray, frames: np.ndarray) -> None:

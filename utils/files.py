@@ -14,6 +14,7 @@ import numpy as np
 
 from utils.errors import UserError
 
+TEMPORARY = ".tmp"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT}
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # of Lustre and NFS, as they are mounted
@@ -26,16 +27,35 @@ def disk_errors(place: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in CLOSED:
-            where = error.filename or place
+            where = str(error.filename or place).removesuffix(TEMPORARY)  # who reads this knows the file's own name
             raise UserError(f"{where}: cannot be read or written ({error.strerror}); name another place") from error
         if error.errno not in FULL:
             raise
         raise UserError(f"{place}: no room left to write ({error.strerror}); {remedy}") from error
 
 
+def refuse_place(flag: str, path: Path) -> None:
+    """Refuse, before hours of work, a `path` behind `flag` that `write_atomic` could not write; raises `UserError`."""
+    if path.is_dir():
+        raise UserError(f"{flag} {path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UserError(f"{flag} {path}: no such folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{flag} {path}: the folder {path.parent} cannot be written; name a file in another one")
+
+
+def refuse_folder(flag: str, folder: Path) -> None:
+    """Refuse, before the work, a `folder` behind `flag` that cannot be made or written in; raises `UserError`."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise UserError(f"{flag} {folder}: {there} is a file; name a folder")
+    if not os.access(there, os.W_OK):
+        raise UserError(f"{flag} {folder}: the folder {there} cannot be written; name another one")
+
+
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Call `write` with a temporary file beside `path`, sync it, and rename it to `path`."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + TEMPORARY)
     try:
         with temporary.open("wb") as file:
             write(file)

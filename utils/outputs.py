@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import disk_errors, write_atomic
+from utils.files import disk_errors, refuse_place, write_atomic
 from utils.pickles import load_pickle
 
 SCORE_KEYS = ("names", "labels", "logits")
@@ -87,8 +87,7 @@ def _bind(
 ) -> Callable[[Mapping[str, np.ndarray]], None]:
     if out.suffix not in kinds:
         raise UserError(f"--out {out}: the name must end in {' or '.join(kinds)}")
-    if not out.parent.is_dir():
-        raise UserError(f"--out {out}: no such folder {out.parent}")
+    refuse_place("--out", out)
     kind = kinds[out.suffix]
 
     def write(columns: Mapping[str, np.ndarray]) -> None:

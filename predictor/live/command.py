@@ -34,13 +34,19 @@ def settings_of(told: Mapping[str, Any], from_layout: str | None, classifier: Cl
 
 
 def run(classifier: Classifier, settings: Settings, address: str | None) -> int:
-    """Answer standard input on standard output, or whoever connects to `address`, until a signal ends it; return 0."""
+    """Answer standard input on standard output, or whoever connects to `address`, until it ends or a signal comes.
+
+    Return 1 if lines came and not one of them was a frame, else 0.
+    """
     stop = StopRequest().listen()
     if address is not None:
         listen(classifier, settings, address, _log, stop=stop)
-    else:
-        serve(classifier, settings, sys.stdin.buffer, sys.stdout.buffer, _log, stop=stop)
-    return 0
+        return 0
+    counted = serve(classifier, settings, sys.stdin.buffer, sys.stdout.buffer, _log, stop=stop)
+    if counted.frames or not counted.errors:
+        return 0
+    _log("-i -: not one line was a frame; docs/live.md says what a frame is")
+    return 1
 
 
 def _log(line: str) -> None:

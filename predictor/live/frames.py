@@ -62,13 +62,13 @@ class FrameForm:
     def _id(self, person: Any, number: int) -> int:
         who = person.get("id") if isinstance(person, dict) else None
         if type(who) is not int or not 0 <= who <= LAST_ID:  # True is no number
-            raise LineError(f"persons[{number}]: id must be a whole number from 0" + _found(person, "id"))
+            raise LineError(f"persons[{number}]: id must be a whole number from 0 to 2^63 - 1" + _found(person, "id"))
         return who
 
     def _joints(self, raw: Any, who: int) -> np.ndarray:
         """Return (V, C) float32."""
         if not isinstance(raw, list) or len(raw) != self.joints:
-            found = f"{len(raw)}" if isinstance(raw, list) else reprlib.repr(raw)
+            found = f"{len(raw)}" if isinstance(raw, list) else _short(raw)
             raise LineError(f"id {who}: joints must be a list of {self.joints}, found {found}")
         missing = [0.0] * len(self.channels)
         joints = np.array([missing if joint is None else self._joint(joint, who) for joint in raw], np.float32)
@@ -78,7 +78,8 @@ class FrameForm:
         if isinstance(raw, list) and len(raw) == len(self.channels) and all(_is_number(each, LARGEST) for each in raw):
             return raw
         names = ", ".join(self.channels)
-        raise LineError(f"id {who}: a joint must be [{names}] in finite numbers, or null; found {reprlib.repr(raw)}")
+        wanted = f"[{names}] in finite numbers, up to {LARGEST:g}, or null"
+        raise LineError(f"id {who}: a joint must be {wanted}; found {_short(raw)}")
 
 
 def _load(text: bytes) -> Any:
@@ -95,8 +96,24 @@ def _is_number(value: Any, limit: float) -> bool:
     return type(value) in (int, float) and -limit <= value <= limit
 
 
+class _Json(reprlib.Repr):
+    """Shows a value shortly, however large it is, with the constants as JSON spells them."""
+
+    def repr_NoneType(self, value: None, level: int) -> str:  # noqa: ARG002 - as reprlib asks for them
+        return "null"
+
+    def repr_bool(self, value: bool, level: int) -> str:  # noqa: ARG002
+        return json.dumps(value)
+
+    def repr_float(self, value: float, level: int) -> str:  # noqa: ARG002
+        return json.dumps(value)
+
+
+_short = _Json().repr
+
+
 def _found(raw: Any, key: str) -> str:
     """Say what is there instead, shortly."""
     if not isinstance(raw, dict):
-        return f", found {reprlib.repr(raw)}"
-    return f", found {key} {reprlib.repr(raw[key])}" if key in raw else f"; {key} is missing"
+        return f", found {_short(raw)}"
+    return f", found {key} {_short(raw[key])}" if key in raw else f"; {key} is missing"

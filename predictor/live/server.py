@@ -1,5 +1,6 @@
 """Live over a socket: every connection is a session of its own; all share the classifier."""
 
+import errno
 import ipaddress
 import json
 import re
@@ -66,6 +67,8 @@ def _bind(address: str, settings: Settings) -> socket.socket:
             )
         listener = socket.create_server(place[:2], family=family)
     except (OSError, UnicodeError) as error:  # UnicodeError: no host could be called so
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise UserError(f"--listen {address}: port {port} is taken; another port, or 0 for a free one") from error
         why = getattr(error, "strerror", None) or error
         raise UserError(f"--listen {address}: cannot listen there ({why})") from error
     listener.settimeout(POLL)

@@ -61,11 +61,15 @@ def serve(
 
     Raises:
         UserError: as `prepare`.
+        OSError: of `sink`, where it takes no more, such as a full disk; nobody who reads is no error.
     """
     settings = replace(settings, lossless=settings.lossless or _is_file(source))
-    statistics = answer(classifier, prepare(classifier, settings), source, sink, stop or StopRequest())
-    log(str(statistics))
-    return statistics
+    session = _Session(classifier, prepare(classifier, settings), stop or StopRequest())
+    session.run(unbuffered(source), unbuffered(sink))
+    log(str(session.statistics))
+    if session.failure and not isinstance(session.failure, ConnectionError):
+        raise session.failure
+    return session.statistics
 
 
 def prepare(classifier: Classifier, settings: Settings) -> Settings:
@@ -108,6 +112,7 @@ class _Session:
         data, layout = classifier.config.data, classifier.layout
         joints = settings.source_joints or layout.num_joints
         self.statistics = Statistics()
+        self.failure: OSError | None = None  # of the sink
         self._classifier, self._settings, self._stop = classifier, settings, stop
         self._form = FrameForm(joints, data.channel_names, settings.max_persons, settings.map_joints)
         self._windows = Windows(settings)
@@ -156,7 +161,8 @@ class _Session:
                     _write_all(sink, answer.text)
                     if answer.arrived is not None:
                         self.statistics.latencies.append(time.monotonic() - answer.arrived)
-        except (OSError, ValueError):  # nobody is there to read, or the stream was closed
+        except (OSError, ValueError) as error:  # nobody is there to read, it is full, or the stream was closed
+            self.failure = error if isinstance(error, OSError) else None
             self._outbox.close(discard=True)
             self._inbox.close(discard=True)
 

@@ -23,7 +23,7 @@ from exporter.staging import staged
 from exporter.subject import Subject
 from model.stages import plan_stages
 from tests.exporter.conftest import SMALL
-from utils.contract import Contract
+from utils.contract import Contract, Parity
 from utils.deployed import open_program
 from utils.errors import UserError
 from utils.files import checksum
@@ -105,6 +105,24 @@ def test_the_json_says_what_the_programs_need(exported, small_experiment):
     assert f"Pretrained model: {folder / 'best.pt'} (form gesta)" in said
     assert said.index("Successful!") < said.index("Exporting ...")
     assert said[-1].startswith(f"Saved: {folder / 'best.onnx'}, ")
+
+
+@pytest.mark.usefixtures("ungated")
+def test_the_json_says_how_the_run_was_trained(tmp_path, machine, save_untrained):
+    trained = config.load("2001", [*SMALL, "train.epochs=3", "input.augment=[]", "test.batch_size=3"])
+    weights = save_untrained(tmp_path / "short.pt", trained)
+    exporter.export(config.load("2001", SMALL), machine, weights, exporter.Request())
+    stated = Contract.read(tmp_path / "short.json").config
+    assert (stated["train"]["epochs"], stated["input"]["augment"]) == (3, [])
+    assert stated["test"] == json.loads(config.load("2001", SMALL).test.model_dump_json())
+
+
+def test_what_another_version_says_of_training_is_left_out(exported, small_experiment, machine):
+    subject = Subject.load(small_experiment, machine, exported[0] / "best.pt", print)
+    subject.loaded.imported.raw["config"]["train"]["of_another_version"] = 1
+    parity = Parity(clips=1, source="", max_difference={}, agreement=1.0)
+    stated = subject.contract("old", [subject.weights], parity).config
+    assert config.Config.model_validate_json(json.dumps(stated)) == small_experiment
 
 
 def test_programs_name_no_file_of_this_machine(exported):

@@ -1,6 +1,7 @@
 """Weights of fewer bits."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+import config
 import exporter
 from exporter import quantize
-from exporter.quantize import to_int8
+from exporter.quantize import to_int8, warn_of_ties
 from utils.contract import Contract
 from utils.deployed import open_program
 from utils.errors import UserError
@@ -47,6 +49,9 @@ def test_a_smaller_file_comes_with_the_others(prepared, tmp_path, small_experime
     assert contract.parity.agreement >= least
     assert 0 < contract.parity.max_difference[f"{name}.onnx"] < limit
     assert open_program(paths[3]).contract == contract
+    warned = [line for line in said if line.startswith("WARNING: ") and "if it fails nothing is written" in line]
+    assert len(warned) == (kind == "int8")
+    assert said.index("Successful!") < said.index(*warned or ["Exporting ..."]) <= said.index("Exporting ...")
     header, *rows = said[-4:-1]
     assert header.split() == ["file", "KiB", "p50", "ms", "p95", "ms", "max", "difference", "agreement"]
     assert [row.split()[0] for row in rows] == ["best.onnx", f"{name}.onnx"]
@@ -72,6 +77,15 @@ def test_what_half_precision_cannot_hold_stays_as_it_is():
     assert [quantize._kind_of(values[:16], kind) for kind in ("fp16", "int8")] == ["fp16", "fp16"]
     for other in (values * 1e5, values[0], values[:2, :2], values.astype(np.float64)):
         assert quantize._kind_of(other, "fp16") is None
+
+
+def test_nothing_is_warned_of_where_the_part_is_there(machine, small_store, small):
+    said, experiment = [], config.load("2001", small)
+    subject = SimpleNamespace(config=experiment, say=said.append)
+    warn_of_ties(subject, replace(machine, store=small_store), "int8")
+    assert said == []
+    warn_of_ties(subject, machine, "int8")
+    assert len(said) == 1
 
 
 @pytest.mark.usefixtures("prepared")

@@ -289,6 +289,13 @@ def test_skeleton_files_by_an_experiment_on_annotations(clips_of, write_raw, tmp
     assert [clip.label for clip in clips] == [0, 1]  # the same 60 classes
 
 
+def test_a_layout_that_a_file_does_not_have_is_refused(clips_of, write_raw, tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    clips, (line,) = clips_of(config.load("2001"), raw, source="coco-17")
+    assert clips == []
+    assert line.endswith("of layout ntu, not coco-17 as --from-layout says")
+
+
 def test_other_layouts_need_to_be_named_and_are_mapped(clips_of, tmp_path):
     joints = RNG.uniform(1, 2, (1, 6, 33, 3)).astype(np.float32)
     np.save(tmp_path / "pose.npy", joints)

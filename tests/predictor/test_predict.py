@@ -112,8 +112,23 @@ def test_a_json_file_is_whole_or_not_there(fake, predict, clip, tmp_path):
         predict(broken, clip(), json=out_file)
     assert out_file.read_text() == "before"
     assert not list(tmp_path.glob("*.tmp"))
-    with pytest.raises(UserError, match="name another place"):
+    with pytest.raises(UserError, match=r"--json .*found.jsonl: no such folder .*absent"):
         predict(fake(), clip(), json=tmp_path / "absent/found.jsonl")
+
+
+class Full(io.StringIO):
+    """A standard output on a disk that is full."""
+
+    def write(self, text):  # noqa: ARG002
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("place", ["found.jsonl", None])
+def test_a_full_standard_output_is_not_the_json_files_fault(fake, clip, tmp_path, place):
+    request = predictor.Request(out=Full(), err=io.StringIO(), json=place and tmp_path / place)
+    with pytest.raises(OSError, match="No space left on device"):  # `guarded` makes a line of it
+        predictor.predict(fake(), [clip()], request)
+    assert [each.name for each in tmp_path.iterdir()] == ["clip.npy"]
 
 
 def test_a_place_that_cannot_be_the_answers_is_refused_before_any_clip(fake, predict, clip, tmp_path):
@@ -195,16 +210,23 @@ def test_what_is_wrong_is_a_line_the_rest_goes_on_and_the_code_is_1(fake, predic
             "half.npy", change=lambda joints: joints[1, 0].__setitem__(0, np.nan)
         ): "frame 1, joint spine_base: x is nan",
         clip("inf.npy", change=fill(np.inf)): "frame 1, joint spine_base: x is inf",
-        clip("still.npy", change=lambda joints: joints.fill(0)): "no frames, or all coordinates are 0",
+        clip(
+            "still.npy", change=lambda joints: joints.fill(0)
+        ): "no frames, or all coordinates are 0; nobody in any frame",
         clip("no frames.npy", frames=0): "no frames, or all coordinates are 0",
         tmp_path / "none": "no file of skeletons in it (it is empty)",
         tmp_path / "bad.pkl": "holds a dict of a, but no list of annotations",
     }
     np.save(tmp_path / "many.npy", np.ones((5, 26, 3), np.float32))
     np.save(tmp_path / "crowd.npy", np.ones((3, 5, 25, 3), np.float32))
+    np.save(tmp_path / "objects.npy", np.array([{}], object))
+    (tmp_path / "empty.npy").touch()
     wrong |= {
-        tmp_path / "many.npy": "26 joints of 3 numbers each, but layout ntu has 25 joints",
-        tmp_path / "crowd.npy": "3 persons (3, 5, 25, 3), but data.persons is 2",
+        tmp_path
+        / "many.npy": "save (T, V, C), (M, T, V, C) or (T, V * C); if these are of another layout, --from-layout NAME",
+        tmp_path / "crowd.npy": "3 persons (3, 5, 25, 3), but the experiment takes 2, or, if these are (T, M, V, C)",
+        tmp_path / "objects.npy": "holds Python objects, and nothing is unpickled; save numbers: ",
+        tmp_path / "empty.npy": "the file is empty",
     }
     code, out, err = predict(fake(), *wrong, good)
     lines = err.splitlines()

@@ -183,12 +183,15 @@ def test_an_array_of_objects_or_a_cut_file_is_refused(save):
     folder = save()
     content = (folder / "eval_data.npy").read_bytes()
     np.save(folder / "eval_data.npy", np.array([{}, {}, {}], object), allow_pickle=True)
-    with pytest.raises(ReadError, match="eval_data.npy: not a whole .npy array"):
+    with pytest.raises(ReadError, match="eval_data.npy: holds Python objects, and nothing is unpickled; save numbers"):
         read(folder)
-    for broken in (content[:-1], content[:50], b"", b"PK\x03\x04" + content):
+    for broken in (content[:-1], content[:50], b"PK\x03\x04" + content):
         (folder / "eval_data.npy").write_bytes(broken)
         with pytest.raises(ReadError, match="eval_data.npy: not a whole .npy array"):
             read(folder)
+    (folder / "eval_data.npy").write_bytes(b"")
+    with pytest.raises(ReadError, match="eval_data.npy: the file is empty"):
+        read(folder)
 
 
 def with_header(path, shape):

@@ -355,7 +355,7 @@ def refused(path):
     assert message.startswith(f"{path}: ")
     assert message.endswith(
         "accepted are checkpoints of Gesta, the original's .pth.tar, PYSKL's and mmaction2's .pth, Paddle's .pdparams "
-        "and plain state dicts"
+        "and plain state dicts, and with -i the .onnx and .pt2 that -ex writes"
     )
     assert "\n" not in message
     return message

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.files import checksum, disk_errors, lock, sync_folder, write_array, write_atomic, write_json
+from utils.files import (
+    checksum,
+    disk_errors,
+    lock,
+    refuse_folder,
+    refuse_place,
+    sync_folder,
+    write_array,
+    write_atomic,
+    write_json,
+)
 
 
 def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path):
@@ -123,3 +133,24 @@ def test_a_disk_that_fails_is_no_disk_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", flock)
     with (tmp_path / "lock").open("w") as file, pytest.raises(OSError, match="broken"):
         lock(file)
+
+
+def test_a_place_that_cannot_be_written_is_refused_by_its_flag_and_never_by_a_temporary_name(tmp_path, monkeypatch):
+    refuse_place("--json", tmp_path / "new.jsonl")
+    refuse_folder("--out", tmp_path / "new/deeper")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("os.access", lambda *told: False)
+    for path, line in [
+        (tmp_path, f"--json {tmp_path}: is a folder; name a file in it"),
+        (tmp_path / "no/a", f"--json {tmp_path}/no/a: no such folder {tmp_path}/no"),
+        (tmp_path / "a", f"--json {tmp_path}/a: the folder {tmp_path} cannot be written; name a file in another one"),
+    ]:
+        with pytest.raises(UserError) as said:
+            refuse_place("--json", path)
+        assert str(said.value) == line
+    with pytest.raises(UserError, match=f"--out .*file/a: {tmp_path}/file is a file; name a folder"):
+        refuse_folder("--out", tmp_path / "file/a")
+    with pytest.raises(UserError, match=f"--out .*/new: the folder {tmp_path} cannot be written"):
+        refuse_folder("--out", tmp_path / "new")
+    with pytest.raises(UserError, match=f"{tmp_path}/no/a: cannot be read or written"), disk_errors(tmp_path, ""):
+        write_atomic(tmp_path / "no/a", lambda file: file.write(b""))

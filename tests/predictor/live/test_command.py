@@ -71,6 +71,37 @@ def test_without_an_address_standard_input_is_answered_on_standard_output(stream
     assert streams.stderr.getvalue().startswith("frames 4, decisions 1, ")
 
 
+def test_where_no_line_is_a_frame_the_code_is_1_and_the_last_line_says_so(streams):
+    streams.stdin.buffer = io.BytesIO(b"frame;joint;x\n1;2;3\n")
+    assert run(Fake(), Settings(window=8, hop=4), None) == 1
+    assert streams.stderr.getvalue().splitlines()[1:] == [
+        "-i -: not one line was a frame; docs/live.md says what a frame is"
+    ]
+    streams.stdin.buffer = io.BytesIO()
+    assert run(Fake(), Settings(window=8, hop=4), None) == 0
+
+
+class Closing(io.BytesIO):
+    """Takes no byte."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, text):  # noqa: ARG002
+        raise self.error
+
+
+def test_a_full_disk_is_an_error_and_who_reads_no_more_is_none(streams):
+    streams.stdout.buffer = Closing(OSError(28, "No space left on device"))
+    with pytest.raises(OSError, match="No space left"):
+        run(Fake(), Settings(window=8, hop=4), None)
+    assert streams.stderr.getvalue().startswith("frames 4, ")
+    streams.stdin.buffer.seek(0)
+    streams.stdout.buffer = Closing(BrokenPipeError(32, "Broken pipe"))
+    assert run(Fake(), Settings(window=8, hop=4), None) == 0
+
+
 def test_an_empty_address_is_none_and_not_standard_input(streams):
     with pytest.raises(UserError, match="expected HOST:PORT"):
         run(Fake(), Settings(), "")

@@ -150,7 +150,7 @@ def test_an_address_of_other_machines_has_to_be_meant(address):
 
 
 def test_a_port_that_is_taken_and_a_host_that_is_not_there_are_refused():
-    with serving() as (place, _, _), pytest.raises(UserError, match=f"{place[1]}: cannot listen there"):
+    with serving() as (place, _, _), pytest.raises(UserError, match=f"port {place[1]} is taken; another port, or 0"):
         listen(Fake(), Settings(), f"127.0.0.1:{place[1]}", print)
     with pytest.raises(UserError, match="cannot listen there"):
         listen(Fake(), Settings(open_to_network=True), "192.0.2.7:8765", print)
