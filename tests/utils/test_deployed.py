@@ -114,7 +114,7 @@ def test_what_is_no_program_is_refused(copied, suffix, content):
 def test_a_program_of_other_classes_is_refused(copied, suffix):
     edit(copied, classes=["yes", "no", "perhaps"])
     with pytest.raises(
-        UserError, match=rf"x{suffix}: the json beside it names 3 classes, but 1 .* \(1, 2\); export it"
+        UserError, match=rf"x{suffix}: the json beside it names 3 classes, but the logits are \(1, 2\); export it"
     ):
         open_program(copied / f"x{suffix}")(np.zeros((1, 2, 4, 2, 3), np.float32), np.array([4]))
 
