@@ -241,7 +241,7 @@ def test_commands_hold_for_this_very_run(findings, trained):
     folder, machine = trained
     begin = f"python main.py -c {folder / 'config.yaml'} --store {machine.store}"
     assert findings.commands[1:] == [f"{begin} -e", f"{begin} -v -vs 7"]
-    assert findings.commands[0].startswith("python main.py ")
+    assert findings.commands[0].startswith("python main.py")
 
 
 def test_the_environment_is_the_runs(findings, trained):
