@@ -3,13 +3,11 @@
 import argparse
 import os
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import arguments
 import config as configs
@@ -20,7 +18,7 @@ from utils.allocator import keep_memory
 from utils.command_line import guarded, say
 from utils.errors import UserError
 from utils.files import refuse_folder
-from utils.interrupt import Interrupted
+from utils.interrupt import Interrupted, ended_by_signals
 from utils.run_folder import CONFIG, RunFolder, best_run
 from utils.tables import table
 
@@ -69,20 +67,11 @@ def _dispatch(words: Sequence[str]) -> int:
 
 def _at_once(action: Callable[[], int]) -> int:
     """Return the exit code of what Ctrl-C and SIGTERM end at once, because it leaves nothing half-written."""
-    allowed = threading.current_thread() is threading.main_thread()  # by Python
-    before = signal.signal(signal.SIGTERM, _terminate) if allowed else None
     try:
-        return action()
-    except KeyboardInterrupt as stopped:
-        line = "interrupted; nothing is half-written: give the command again"
-        return say(line, 128 + (signal.SIGTERM if stopped.args else signal.SIGINT))
-    finally:
-        if allowed:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - the signal's signature
-    raise KeyboardInterrupt(number)
+        with ended_by_signals():
+            return action()
+    except Interrupted as stopped:
+        return say("interrupted; nothing is half-written: give the command again", stopped.exit_code)
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -147,8 +136,6 @@ def _machine(options: argparse.Namespace) -> "Machine":
 
 
 def _export(config: Config, options: argparse.Namespace) -> int:
-    if options.pretrained_path and options.pretrained_path.suffix in (".onnx", ".pt2"):
-        raise UserError(f"-pp {options.pretrained_path}: is an exported program already; -ex takes a checkpoint")
     if options.out:
         refuse_folder("--out", options.out)
     machine = _machine(options)
@@ -176,9 +163,6 @@ def _visualize(config: Config, options: argparse.Namespace) -> int:
 
 def _infer(options: argparse.Namespace) -> int:
     config = _load(options) if options.config else None
-    if options.pretrained_path and options.pretrained_path.suffix == ".json":
-        best = options.pretrained_path.stem
-        raise UserError(f"-pp {options.pretrained_path}: describes programs; give {best}.onnx or {best}.pt2 beside it")
     machine = _machine(options)
     import predictor
 

@@ -16,7 +16,7 @@ from initializer.history import newest_best, refuse_missing
 from initializer.machine import Machine
 from utils import logs
 from utils.contract import FORMAT, Parity
-from utils.deployed import open_program
+from utils.deployed import is_program, open_program
 from utils.errors import UserError
 from utils.files import disk_errors
 
@@ -52,6 +52,8 @@ def export(config: Config, machine: Machine, weights: Path | None, request: Requ
 
     Raises `UserError` if packages are missing, the checkpoint does not fit, or a file cannot pass or be written.
     """
+    if weights and is_program(weights):
+        raise UserError(f"-pp {weights}: is an exported program already; -ex takes a checkpoint")
     require_packages()
     if weights:
         refuse_missing(weights, config, machine)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from initializer.machine import Machine
 from initializer.network import build_model
 from initializer.weights import Loaded, import_weights
 from utils.checkpoint_import import read_checkpoint
-from utils.contract import Checkpoint, Contract, Parity, Port, Skeleton, StoredVariant, Thresholds
+from utils.contract import Checkpoint, Contract, Parity, Port, Quantized, Skeleton, StoredVariant, Thresholds
 from utils.errors import UserError
 from utils.files import checksum
 
@@ -36,7 +35,6 @@ INPUTS = (
     Port(name="frames", dtype="int64", shape=("N",)),
 )
 OUTPUTS = (Port(name="logits", dtype="float32", shape=("N", "K")),)
-Quantized = Literal["none", "fp16", "int8"]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ TASKS = 64  # a process, at least, if there are sources enough: so that all end 
 QUEUED, MOST_PENDING = 3, 6  # chunks a worker: read, being read, and waiting for one before them
 WRITING_SHARE = 0.05  # of the time that may go into writing, which ends with waiting for the disk, while ...
 GATHERED_BYTES = 1 << 24  # ... no more than this is held back
+ATTEMPTS = 9  # to remove a folder in which the main thread may just be putting something
 
 ReadChunk = Callable[[list[Source]], list[ReadSource]]
 
@@ -132,8 +133,9 @@ def _live_and_die_with_parent(folder: Path | None) -> None:
 
     def watch() -> None:
         connection.wait([parent.sentinel])
-        while folder and folder.exists():  # the main thread may be putting something there
-            shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(ATTEMPTS):
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -26,6 +26,7 @@ from processor import over_test_clips
 from utils.deployed import is_program
 from utils.errors import UserError
 
+CONTRACT = ".json"
 MOST_THREADS = 1024  # with far more of them, torch ends the process
 
 
@@ -92,17 +93,25 @@ def open_classifier(
         raise UserError("-i: give what classifies: -pp CHECKPOINT, or -c NUMBER for the best of its newest run")
     if threads is not None:
         torch.set_num_threads(threads)
+    weights = _found(config, weights, machine)
+    if is_program(weights):
+        return open_program_classifier(config, weights, machine, threads)
+    return _open_checkpoint(config or stated_config(weights), weights, machine)
+
+
+def _found(config: Config | None, weights: Path | None, machine: Machine) -> Path:
+    """Return the file that classifies, which is there; one of `config` and `weights` is given."""
     if weights is None:
         assert config is not None
-        weights = newest_best(config, machine)
-    elif config is not None:
+        return newest_best(config, machine)
+    if weights.suffix == ".json":
+        raise UserError(f"-pp {weights}: describes programs; give {weights.stem}.onnx or {weights.stem}.pt2 beside it")
+    if config is not None:
         refuse_missing(weights, config, machine)
     elif not weights.is_file():
         what = "is a folder; give a checkpoint in it" if weights.is_dir() else "no such file"
         raise UserError(f"-pp {weights}: {what}")
-    if is_program(weights):
-        return open_program_classifier(config, weights, machine, threads)
-    return _open_checkpoint(config or stated_config(weights), weights, machine)
+    return weights
 
 
 def _open_checkpoint(config: Config, weights: Path, machine: Machine) -> CheckpointClassifier:

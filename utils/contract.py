@@ -16,6 +16,7 @@ FORMAT = "gesta-deployed-1"
 REMEDY = "export it again: python main.py -c NUMBER -ex -pp CHECKPOINT"
 
 Pair = tuple[int, int]
+Quantized = Literal["none", "fp16", "int8"]
 
 
 class _Closed(BaseModel):
@@ -112,7 +113,7 @@ class Contract(_Closed):
     thresholds: Thresholds
     parity: Parity
     versions: dict[str, str]
-    quantized: Literal["none", "fp16", "int8"]
+    quantized: Quantized
 
     @classmethod
     def read(cls, path: Path) -> "Contract":

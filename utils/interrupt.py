@@ -1,12 +1,15 @@
-"""Stopping in an orderly way: SIGTERM and Ctrl-C are noted, and acted on between two steps."""
+"""Stopping in an orderly way: SIGTERM and Ctrl-C are noted, and acted on between two steps; or they end all at once."""
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 
 class Interrupted(Exception):
-    """Raised between two steps after a signal; all is saved."""
+    """Raised after a signal, where all is saved, or nothing needs to be."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -43,3 +46,24 @@ class StopRequest:
         """Raise `Interrupted` if a signal came."""
         if self.number is not None:
             raise Interrupted(self.number)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End what is done within at the first Ctrl-C or SIGTERM, wherever it is, and raise `Interrupted`.
+
+    SIGTERM becomes a `KeyboardInterrupt` on its way: no `except Exception` holds that up, and every `finally` sees it.
+    """
+    allowed = threading.current_thread() is threading.main_thread()  # by Python
+    before = signal.signal(signal.SIGTERM, _end) if allowed else None
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(*(stopped.args or (signal.SIGINT,))) from None
+    finally:
+        if allowed:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
+    raise KeyboardInterrupt(number)
