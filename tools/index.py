@@ -11,13 +11,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import config
-from tools.pages import filtered, plain, share, write_page
+from tools.pages import plain, share, write_page
 from tools.records import EVALUATED, REPORT, TRAINING, Figures, Record, read_records, spent
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
 from visualizer.report.markup import Html, join, tag
 from visualizer.report.sections import note
-from visualizer.report.tables import Cell, table
+from visualizer.report.tables import Cell, filtered, table
 
 PAGE = "index.html"
 HEADS = ("started", "run", "state", "epoch", "seed", "top-1", "last epoch", "mean class", "training")
@@ -58,11 +58,11 @@ def write(path: Path, records: Sequence[Record], others: Sequence[Path]) -> None
 
 def _counted(records: Sequence[Record]) -> str:
     """Return how many there are of each kind and state."""
-    kinds = Counter(record.kind for record in records)
-    states = Counter(record.state for record in records if record.kind != EVALUATED)
+    trained = [record for record in records if record.kind != EVALUATED]
+    states = Counter(record.state for record in trained)
     said = ", ".join(f"{count} {state}" for state, count in states.items())
-    rest = kinds[EVALUATED]
-    return f"{len(records) - rest} training runs{f' ({said})' if said else ''}, {rest} evaluations"
+    evaluations = len(records) - len(trained)
+    return f"{len(trained)} training runs{f' ({said})' if said else ''}, {evaluations} evaluations"
 
 
 def _runs(records: Sequence[Record]) -> Html:

@@ -1,12 +1,12 @@
 """Pages about many runs, which look like the report: one file each that opens without a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from utils.files import disk_errors, write_atomic
 from visualizer.report.markup import Html, join, percent, tag
 from visualizer.report.page import assemble
-from visualizer.report.tables import Cell, table
+from visualizer.report.tables import Cell
 
 SCRIPTS = ("page.js", "table.js")
 STYLE = """
@@ -24,7 +24,6 @@ STYLE = """
 .key .both { background: var(--soft); } .key .none { background: var(--line); }
 .key .gain { background: var(--accent); } .key .loss { background: var(--against); }
 .runs { margin-top: 2rem; }
-td { overflow-wrap: break-word; }
 .path { overflow-wrap: anywhere; display: inline-block; min-width: 12rem; font-size: 0.8rem; color: var(--muted); }
 .delta { display: flex; align-items: center; gap: 0.75rem; }
 .delta span { min-width: 3.6rem; text-align: right; }
@@ -49,13 +48,6 @@ def write_page(path: Path, title: str, parts: Mapping[str, str], *content: objec
     with disk_errors(path, "free some space and repeat"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, lambda file: file.write(page.encode()))
-
-
-def filtered(name: str, what: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Html:
-    """Return a table under a search box; `what` says what is searched for: a part of the second column."""
-    search = tag("label", "Filter ", tag("input", type="search", placeholder=f"part of {what}", data_filter=name))
-    counted = tag("output", class_="muted", data_count=name, aria_live="polite")
-    return join(tag("p", search, counted, class_="tools"), table(name, heads, rows))
 
 
 def plain(*values: str | int) -> tuple[Cell, ...]:

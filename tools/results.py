@@ -86,7 +86,7 @@ def summarize(records: Iterable[Record]) -> list[Result]:
 def without_runs(experiment: Config) -> Result:
     """Return what is known of an experiment that has no runs: the published figures."""
     figures = dict.fromkeys(FIGURES)
-    known = (published(experiment), None, None, experiment.test.clips, None, "", ())
+    known = (_published(experiment), None, None, experiment.test.clips, None, "", ())
     return Result(experiment.number, experiment.model.label, _data(experiment), "", 0, figures, *known)
 
 
@@ -115,7 +115,7 @@ def _result(group: Sequence[Record]) -> Result:
         changed,
         len(counted),
         {name: _spread([_figure(record, name) for record in counted]) for name in FIGURES},
-        published(first.config) if first.config and not changed else "",
+        _published(first.config) if first.config and not changed else "",
         next((record.parameters for record in group if record.parameters), None),
         next((record.multiply_adds for record in group if record.multiply_adds is not None), None),
         first.config.test.clips if first.config else None,
@@ -143,7 +143,7 @@ def _data(experiment: Config) -> str:
     return f"{experiment.data.label} {experiment.input.streams}"
 
 
-def published(experiment: Config) -> str:
+def _published(experiment: Config) -> str:
     """Return the published figures of this very experiment, not of a fusion, each with its source."""
     found = {(each.source, each.metric): f"{each.value:g}" for each in experiment.published}
     said = []

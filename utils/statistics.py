@@ -6,6 +6,8 @@ scipy.stats is imported where it is needed: it takes longer to load than a figur
 import numpy as np
 
 BINS = 15  # of confidence, as in Guo et al. 2017
+DRAWS, SEED = 10_000, 0  # of the bootstrap
+SIGNIFICANT = 0.05  # p-values below it are set bold
 
 
 def wilson(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
@@ -21,14 +23,14 @@ def wilson(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def wilson_mean(right: np.ndarray, count: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of the mean of shares `right / count`, (K,) each, as of a mean class accuracy.
+def wilson_mean(right: np.ndarray, count: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of shares `right / count`, (K,) each, as of a mean class accuracy.
 
     Each share's distances to its Wilson limits are added as squares. Source: Zou & Donner 2008 (MOVER). One share
     alone has its Wilson interval. Classes are taken as they are: only their clips are a sample.
     """
     shares = right / count
-    limits = np.array([wilson(*each, level=level) for each in zip(right, count, strict=True)])
+    limits = np.array([wilson(*each) for each in zip(right, count, strict=True)])
     below, above = np.sqrt(((limits - shares[:, None]) ** 2).sum(axis=0)) / len(shares)
     mean = shares.mean()
     return max(0.0, float(mean - below)), min(1.0, float(mean + above))
@@ -44,18 +46,11 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
         first_right: (N,) bool, whether the first is right.
         second_right: (N,) bool, the second, over the same clips in the same order.
     """
-    from scipy.stats import binomtest
-
     first, second = _paired(first_right, second_right)
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    if only_first + only_second == 0:
-        return 1.0
-    return float(binomtest(only_first, only_first + only_second).pvalue)
+    return equal_rates(int((first & ~second).sum()), int((second & ~first).sum()), len(first), len(second))
 
 
-def bootstrap_difference(
-    first_right: np.ndarray, second_right: np.ndarray, draws: int = 10_000, seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
+def bootstrap_difference(first_right: np.ndarray, second_right: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Return the percentile bootstrap interval of accuracy(second) - accuracy(first) over the same clips (N,).
 
     Clips are drawn with replacement, both networks' answers to one together (Efron & Tibshirani 1993). A draw's
@@ -64,7 +59,7 @@ def bootstrap_difference(
     """
     first, second = _paired(first_right, second_right)
     share = np.array([(second & ~first).mean(), (first & ~second).mean()])
-    kinds = np.random.default_rng(seed).multinomial(len(first), [*share, max(0.0, 1 - share.sum())], size=draws)
+    kinds = np.random.default_rng(SEED).multinomial(len(first), [*share, max(0.0, 1 - share.sum())], size=DRAWS)
     low, high = np.quantile((kinds[:, 0] - kinds[:, 1]) / len(first), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -80,6 +75,11 @@ def equal_rates(count: int, other: int, clips: int, other_clips: int) -> float:
     if count + other == 0:
         return 1.0
     return float(binomtest(count, count + other, clips / (clips + other_clips)).pvalue)
+
+
+def p_words(p: float) -> str:
+    """Return a p-value as it is printed: `0.034`, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:

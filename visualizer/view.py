@@ -1,4 +1,7 @@
-"""How a skeleton is looked at. M persons, T frames, V joints, C channels, D axes of the page: 2 or 3."""
+"""How a skeleton and its activation are looked at.
+
+M persons, T frames, V joints, C channels, D axes of the page: 2 or 3.
+"""
 
 import numpy as np
 
@@ -45,6 +48,16 @@ def turned(joints: np.ndarray, axes: np.ndarray) -> np.ndarray:
 def bones(layout: Layout) -> list[tuple[int, int]]:
     """Return the joints that a line is drawn between."""
     return [(a, b) for a, b in layout.edges if a != b]
+
+
+def scaled(activation: np.ndarray) -> np.ndarray:
+    """Return an activation map in 0..1, of any shape: what is below 0 becomes 0, the highest 1; all 0 stays 0.
+
+    Source: the original's pictures (relu over the maximum), which divide by the maximum even where that is 0.
+    """
+    above = np.maximum(activation, 0.0)
+    highest = above.max(initial=0.0)
+    return np.asarray(above / highest if highest > 0 else above)
 
 
 def _spine(findings: Findings) -> np.ndarray:

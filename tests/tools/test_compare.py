@@ -147,7 +147,8 @@ def test_several_runs_are_compared_with_the_first(tmp_path):
 def test_networks_that_are_alike_and_a_single_clip_have_a_page(tmp_path):
     text = written(tmp_path / "c.html", scores([0], [0]), scores([0], [0]))
     assert "Both get the very same clips right." in text and "There is none." in text
-    assert "nan" not in text.lower().replace("nanmean", "")
+    content = text.partition("<main>")[2].partition("</main>")[0]  # the policy's hashes may hold any letters
+    assert content and "nan" not in content.lower()
 
 
 def test_no_name_is_ever_markup(tmp_path):

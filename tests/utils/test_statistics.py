@@ -10,6 +10,7 @@ from utils.statistics import (
     calibration_error,
     equal_rates,
     mcnemar,
+    p_words,
     reliability,
     wilson,
     wilson_mean,
@@ -132,6 +133,16 @@ def test_equal_rates_by_hand():
     assert equal_rates(0, 0, 8, 0) == 1
     assert equal_rates(3, 0, 10, 30) == pytest.approx(0.25**3)  # of 0 to 3, three are the least likely
     assert equal_rates(4, 0, 5, 0) == 1  # nothing could have gone the other way
+
+
+def test_a_p_value_has_three_decimals_or_is_small():
+    assert [p_words(each) for each in (1, 0.0344, 0.001, 0.00099, 0)] == [
+        "1.000",
+        "0.034",
+        "0.001",
+        "< 0.001",
+        "< 0.001",
+    ]
 
 
 def test_calibration_by_hand():

@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from visualizer.view import axes, present, turned
+from visualizer.view import axes, present, scaled, turned
 
 
 def with_joints(findings, change):
@@ -55,3 +58,16 @@ def test_who_is_there(make_findings):
     scored[0, 0, 5, 2] = plain[0, 0, 5] = 0
     for each in (scored, plain):
         assert np.flatnonzero(~present(each, flat)).tolist() == [5]
+
+
+@pytest.mark.parametrize("activation", [np.zeros((2, 3)), np.full((2, 3), -4.0), np.zeros((0, 3))])
+def test_a_map_without_activation_is_plain(activation):
+    assert scaled(activation).tolist() == np.zeros(activation.shape).tolist()
+
+
+@given(arrays(np.float32, (2, 5), elements=st.floats(-1e6, 1e6, width=32)))
+def test_scaled_is_within_0_and_1_and_keeps_the_order(activation):
+    found = scaled(activation)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found.ravel()[np.argsort(activation, axis=None)]) >= 0).all()
+    assert found.max() == (1 if activation.max() > 0 else 0)

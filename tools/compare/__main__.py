@@ -12,13 +12,14 @@ from pathlib import Path
 from string import ascii_uppercase
 
 import config
-from tools.compare.comparison import Comparison, compare, joined, mean_class
-from tools.compare.page import Names, Side, digits, points, write
+from tools.compare.comparison import Comparison, compare, joined, mean_class, right
+from tools.compare.page import Names, Side, points, write
 from tools.operands import Operand, class_names, find_operand, read_operand
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
 from utils.fusion import ClipScores
 from utils.run_folder import LAST_SCORES, SCORES
+from utils.statistics import p_words
 from utils.tables import table
 
 PAGE = "compare.html"
@@ -63,8 +64,9 @@ def _read(operand: Operand) -> ClipScores:
 
 
 def _side(letter: str, operand: Operand, scores: ClipScores) -> Side:
-    right = scores.probabilities.argmax(axis=1) == scores.labels
-    return Side(letter, _title(operand), str(operand.run or operand.file), float(right.mean()), mean_class(scores))
+    return Side(
+        letter, _title(operand), str(operand.run or operand.file), float(right(scores).mean()), mean_class(scores)
+    )
 
 
 def _title(operand: Operand) -> str:
@@ -106,12 +108,12 @@ def _row(side: Side, found: Comparison | None) -> tuple[str, ...]:
         return (*figures, *"-----", side.source)
     interval = " to ".join(map(points, found.interval))
     flipped = (str(len(found.gained)), str(len(found.lost)))
-    return (*figures, points(found.delta), interval, digits(found.p), *flipped, side.source)
+    return (*figures, points(found.delta), interval, p_words(found.p), *flipped, side.source)
 
 
 def _classes(found: Comparison, one: str, two: str, names: Names) -> str:
     """Return the classes that changed most, as a table."""
-    changed = sorted(found.classes, key=lambda each: (-abs(each.delta), each.label))
+    changed = found.most_changed
     rows = [
         (
             names[each.label],
@@ -119,7 +121,7 @@ def _classes(found: Comparison, one: str, two: str, names: Names) -> str:
             f"{each.first:.1%}",
             f"{each.second:.1%}",
             points(each.delta),
-            digits(each.q),
+            p_words(each.q),
         )
         for each in changed[:SHOWN]
     ]

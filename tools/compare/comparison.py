@@ -98,6 +98,11 @@ class Comparison:
         """Top-1 of the second less that of the first."""
         return (len(self.gained) - len(self.lost)) / self.clips
 
+    @property
+    def most_changed(self) -> list[ClassDelta]:
+        """The classes, the largest difference first, whichever way; of equals, in label order."""
+        return sorted(self.classes, key=lambda each: (-abs(each.delta), each.label))
+
 
 def joined(read: Sequence[ClipScores]) -> list[ClipScores]:
     """Return the labelled clips of all, in the first one's order.
@@ -129,13 +134,12 @@ def _refuse_other_clips(first: ClipScores, other: ClipScores) -> None:
 
 def compare(first: ClipScores, second: ClipScores) -> Comparison:
     """Compare two networks' scores of the same labelled clips, as `joined` returns them."""
-    labels, answers = first.labels, [each.probabilities.argmax(axis=1) for each in (first, second)]
-    one, two = (answer == labels for answer in answers)
+    labels, one, two = first.labels, right(first), right(second)
 
-    def flips(chosen: np.ndarray, right: ClipScores) -> tuple[Flip, ...]:
-        """Return the chosen clips, first those that the one who is right is surest of."""
+    def flips(chosen: np.ndarray, knows: ClipScores) -> tuple[Flip, ...]:
+        """Return the chosen clips, first those that the one who knows them is surest of."""
         rows = np.flatnonzero(chosen)
-        order = np.argsort(-right.probabilities[rows, labels[rows]], kind="stable")
+        order = np.argsort(-knows.probabilities[rows, labels[rows]], kind="stable")
         return tuple(_flip(first, second, int(row)) for row in rows[order])
 
     return Comparison(
@@ -174,7 +178,12 @@ def _classes(labels: np.ndarray, one: np.ndarray, two: np.ndarray) -> tuple[Clas
     )
 
 
+def right(scores: ClipScores) -> np.ndarray:
+    """Return whether the most probable class of each clip is its own, (N,) bool."""
+    return np.asarray(scores.probabilities.argmax(axis=1) == scores.labels)
+
+
 def mean_class(scores: ClipScores) -> float:
     """Return the recall averaged over the classes that have clips."""
-    right = scores.probabilities.argmax(axis=1) == scores.labels
-    return float(np.mean([right[scores.labels == label].mean() for label in np.unique(scores.labels)]))
+    found = right(scores)
+    return float(np.mean([found[scores.labels == label].mean() for label in np.unique(scores.labels)]))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.compare.comparison import ClassDelta, Comparison, Flip
-from tools.pages import diverging, filtered, plain, share, write_page
+from tools.pages import diverging, plain, share, write_page
+from utils.statistics import SIGNIFICANT, p_words
 from visualizer.report.markup import Html, count, join, percent, tag
 from visualizer.report.sections import note, section
-from visualizer.report.tables import Cell, table
+from visualizer.report.tables import Cell, filtered, table
 
-SIGNIFICANT = 0.05
 PARTS = {"classes": "Classes", "gained": "Gained", "lost": "Lost"}  # of the page, for each comparison
 
 
@@ -122,7 +122,7 @@ def _shares(one: str, two: str, found: Comparison) -> tuple[Html, Html]:
 
 
 def _classes(one: str, two: str, found: Comparison, names: Names) -> tuple[Html, Html]:
-    changed = sorted(found.classes, key=lambda each: (-abs(each.delta), each.label))
+    changed = found.most_changed
     most = max(abs(each.delta) for each in changed)
     heads = ("#", "class", "clips", one, two, "difference", f"only {two}", f"only {one}", "p", "q")
     said = note(
@@ -135,7 +135,7 @@ def _classes(one: str, two: str, found: Comparison, names: Names) -> tuple[Html,
 
 def _class_row(found: ClassDelta, most: float, names: Names) -> tuple[Cell, ...]:
     difference = tag("div", tag("span", _signed(found.delta)), diverging(found.delta, most), class_="delta")
-    chance = [Cell(tag("b" if found.q < SIGNIFICANT else "span", digits(each)), each) for each in (found.p, found.q)]
+    chance = [Cell(tag("b" if found.q < SIGNIFICANT else "span", p_words(each)), each) for each in (found.p, found.q)]
     return (
         *plain(found.label + 1, names[found.label], found.clips),
         share(found.first, 1),
@@ -173,14 +173,10 @@ def points(delta: float) -> str:
     return f"{100 * delta:+.2f}"
 
 
-def digits(p: float) -> str:
-    """Return a p-value as a number."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def p_value(p: float) -> str:
     """Return a p-value as a statement."""
-    return f"p {digits(p)}" if p < 0.001 else f"p = {digits(p)}"
+    said = p_words(p)
+    return f"p {said}" if said.startswith("<") else f"p = {said}"
 
 
 def verdict(found: Comparison) -> str:

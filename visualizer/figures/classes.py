@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from utils.statistics import wilson
-from visualizer.figures.confusion import confusion
+from visualizer.figures.confusion import count_clips
 from visualizer.findings import Findings
 
 
@@ -34,7 +34,7 @@ class ClassRow:
 
 def classes(findings: Findings) -> tuple[ClassRow, ...]:
     """Return a row for every class, in their order."""
-    counts = confusion(findings).counts
+    counts = count_clips(findings)
     columns = (counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist(), counts.diagonal().tolist())
     rows = zip(findings.classes, *columns, strict=True)
     return tuple(_row(number, *row) for number, row in enumerate(rows))

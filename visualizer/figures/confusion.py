@@ -50,15 +50,24 @@ class Confusion:
     @property
     def shares(self) -> np.ndarray:
         """(K, K) counts over the clips of the true class, rows of classes without clips 0."""
-        return np.asarray(self.counts / np.maximum(1, self.counts.sum(axis=1, keepdims=True)))
+        return _shares(self.counts)
 
 
 def confusion(findings: Findings) -> Confusion:
     """Return the confusion matrix over clips whose class is known, and what stands out in it."""
+    counts = count_clips(findings)
+    return Confusion(findings.classes, counts, _neighbours(counts), _pairs(counts))
+
+
+def count_clips(findings: Findings) -> np.ndarray:
+    """Return how many clips of each true class (row) are predicted as each class (column), (K, K) int64."""
     K, known = len(findings.classes), findings.labelled
     cells = np.bincount(findings.labels[known] * K + findings.predicted[known], minlength=K * K)
-    counts = cells.reshape(K, K)
-    return Confusion(findings.classes, counts, _neighbours(counts), _pairs(counts))
+    return cells.reshape(K, K)
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return np.asarray(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)))
 
 
 def _pairs(counts: np.ndarray) -> tuple[Pair, ...]:
@@ -82,7 +91,7 @@ def _neighbours(counts: np.ndarray) -> np.ndarray:
 
     if len(counts) < 3:
         return np.arange(len(counts))
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    shares = _shares(counts)
     apart = 1 - (shares + shares.T) / 2
     np.fill_diagonal(apart, 0)
     return np.asarray(leaves_list(linkage(squareform(apart, checks=False), "average")), np.int64)

@@ -38,12 +38,13 @@ def curves(findings: Findings) -> Curves:
     """Return what training wrote of its epochs; nothing for a bare checkpoint."""
     lines = [line for line in findings.metrics if "train" in line]  # lines of checkpoints are no epochs
     splits = list(dict.fromkeys(key for line in lines for key, value in line.items() if isinstance(value, Mapping)))
-    found = [_curve(lines, quantity, split) for quantity in QUANTITIES for split in splits]
+    every = [_curve(lines, quantity, split) for quantity in QUANTITIES for split in splits]
+    found = tuple(curve for curve in every if curve.epochs)
     accuracy = next((curve for curve in found if curve.quantity == "top1" and curve.split != "train"), None)
-    if accuracy is None or not accuracy.epochs:
-        return Curves(tuple(curve for curve in found if curve.epochs), None, None, "")
+    if accuracy is None:
+        return Curves(found, None, None, "")
     best = accuracy.epochs[accuracy.values.index(max(accuracy.values))]  # the first of equals, as training keeps it
-    return Curves(tuple(curve for curve in found if curve.epochs), best, accuracy.epochs[-1], accuracy.split)
+    return Curves(found, best, accuracy.epochs[-1], accuracy.split)
 
 
 def _curve(lines: Sequence[Mapping[str, Any]], quantity: str, split: str) -> Curve:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visualizer.findings import Findings
+from visualizer.view import scaled
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,3 @@ def importance(findings: Findings) -> Importance:
         np.stack([scaled(row) for row in plain]) if len(plain) else plain,
         np.argsort(-plain, axis=1, kind="stable"),
     )
-
-
-def scaled(activation: np.ndarray) -> np.ndarray:
-    """Return an activation map in 0..1, of any shape: what is below 0 becomes 0, the highest 1; all 0 stays 0.
-
-    Source: the original's pictures (relu over the maximum), which divide by the maximum even where that is 0.
-    """
-    above = np.maximum(activation, 0.0)
-    highest = above.max(initial=0.0)
-    return np.asarray(above / highest if highest > 0 else above)

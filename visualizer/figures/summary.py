@@ -34,7 +34,7 @@ class Summary:
 
 def summary(findings: Findings) -> Summary:
     """Return the split's lengths, persons and classes, and which files are not in it."""
-    edges, counts = _lengths(findings.num_frames)
+    edges, counts = length_bars(findings.num_frames)
     persons, clips = np.unique(findings.num_persons, return_counts=True)
     known = findings.labels[findings.labelled]
     return Summary(
@@ -48,7 +48,7 @@ def summary(findings: Findings) -> Summary:
     )
 
 
-def _lengths(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def length_bars(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return edges and counts of bars that are equally many whole frames wide."""
     if not len(frames):
         return np.array([0, 1]), np.array([0])

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from visualizer.figures.confusion import Confusion, Pair
+from utils.statistics import p_words
+from visualizer.figures.confusion import PAIRS, Confusion, Pair
 from visualizer.paper.canvas import FAINT, INK, MUTED, SHARES, colour_bar, sheet, short, width_of
 
 NAMED, COUNTED = 120, 30  # classes at most for names at the axes, for counts in the cells
@@ -88,7 +89,7 @@ COLUMNS = (("true class", 0.0, "left"), ("predicted as", 0.40, "left"), ("clips"
 
 def _table(ax: Any, found: Confusion) -> None:
     """Write the most confused pairs, their clips out of the true class's, and whether one direction is likelier."""
-    ax.set(xlim=(0, 1), ylim=(31.5, -1.5))
+    ax.set(xlim=(0, 1), ylim=(PAIRS + 1.5, -1.5))
     ax.axis("off")
     ax.set_title(f"The {len(found.pairs)} most confused pairs")
     for title, x, align in COLUMNS:
@@ -98,10 +99,9 @@ def _table(ax: Any, found: Confusion) -> None:
         for (_, x, align), text in zip(COLUMNS, _cells(found, pair), strict=True):
             ax.text(x, row + 0.5, text, ha=align, va="center", fontsize=8.5)
     note = "p: that the other direction is as likely (binomial, two-sided; not corrected for several pairs)"
-    ax.text(0, 31, note, color=MUTED, fontsize=7.5, va="center")
+    ax.text(0, PAIRS + 1, note, color=MUTED, fontsize=7.5, va="center")
 
 
 def _cells(found: Confusion, pair: Pair) -> tuple[str, str, str, str]:
-    p_value = "< 0.001" if pair.p_value < 0.001 else f"{pair.p_value:.3f}"
     names = short(found.classes[pair.true], 26), short(found.classes[pair.predicted], 26)
-    return *names, f"{pair.count} of {pair.clips}", p_value
+    return *names, f"{pair.count} of {pair.clips}", p_words(pair.p_value)

@@ -16,11 +16,10 @@ from matplotlib.patches import Rectangle
 
 from dataset.layouts import Layout
 from utils.files import write_atomic
-from visualizer.figures.importance import scaled
 from visualizer.findings import Findings, Shown
 from visualizer.paper.body import Body, frame
 from visualizer.paper.canvas import ACTIVATION, FAINT, MUTED, colour_bar, sheet, short
-from visualizer.view import axes, present, turned
+from visualizer.view import axes, present, scaled, turned
 
 SIDE_BY_SIDE = 6  # frames, where none are asked for
 MOVING = 100  # frames of a .gif at most: of longer clips each second one, each third ...

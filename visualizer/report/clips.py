@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from visualizer.figures.importance import scaled
 from visualizer.findings import Findings, Shown
-from visualizer.view import axes, present, turned
+from visualizer.view import axes, present, scaled, turned
 
 FRAMES = 120  # of a clip, at most; a longer one is thinned, and says so
 ABSENT = -32768  # a joint that is not there
@@ -20,7 +19,7 @@ def clips(findings: Findings) -> list[dict[str, Any]]:
     return [_clip(findings, shown, seen) for shown in findings.shown]
 
 
-def true_probability(findings: Findings, index: int) -> float | None:
+def _true_probability(findings: Findings, index: int) -> float | None:
     """Return the probability of a clip's true class, where that is known."""
     label = int(findings.labels[index])
     return None if label < 0 else float(findings.probabilities[index, label])
@@ -37,7 +36,7 @@ def _clip(findings: Findings, shown: Shown, seen: np.ndarray) -> dict[str, Any]:
         "name": str(findings.names[shown.index]),
         "true": None if label < 0 else findings.classes[label],
         "predicted": findings.classes[predicted],
-        "shares": [true_probability(findings, shown.index), float(findings.probabilities[shown.index, predicted])],
+        "shares": [_true_probability(findings, shown.index), float(findings.probabilities[shown.index, predicted])],
         "frames": shown.frames[::step].tolist(),
         "step": step,
         "persons": np.flatnonzero(there.any(axis=(1, 2))).tolist(),

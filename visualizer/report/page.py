@@ -78,7 +78,7 @@ def assemble(
     Args:
         title: of the browser's tab.
         parts: id -> title, for the navigation; the first is the top of the page.
-        content: the
+        content: the page below its navigation.
         scripts: names of assets, in order; page.js before the others.
         style: CSS beside the page's own.
         data: what the scripts find as `findings`.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from utils.statistics import SIGNIFICANT
 from visualizer.figures.calibration import DEFINITION, Calibration
 from visualizer.figures.classes import ClassRow
 from visualizer.figures.confusion import PAIRS, Confusion
@@ -11,7 +12,7 @@ from visualizer.figures.summary import Summary
 from visualizer.findings import Findings
 from visualizer.report.charts import TICKS, Chart
 from visualizer.report.markup import Html, count, join, percent, tag
-from visualizer.report.tables import SIGNIFICANT, class_table, interval, pair_table, plain_table
+from visualizer.report.tables import class_table, interval, pair_table, plain_table
 from visualizer.view import is_flat
 
 ROWS = 500  # of refused files, at most
@@ -62,12 +63,8 @@ def confusion_section(confusion: Confusion) -> Html:
 
 def classes_section(rows: Sequence[ClassRow]) -> Html:
     """Return the table of classes, to be sorted and filtered."""
-    box = tag(
-        "label", "Filter ", tag("input", type="search", placeholder="part of a class's name", data_filter="classes")
-    )
     said = note("Recall is the share of a class's clips that are found; - where a class has no clips to tell from.")
-    tools = tag("p", box, tag("output", class_="muted", data_count="classes", aria_live="polite"), class_="tools")
-    return section("classes", "Classes", tools, class_table(rows), said)
+    return section("classes", "Classes", class_table(rows), said)
 
 
 def clips_section(findings: Findings) -> Html:
@@ -179,7 +176,7 @@ def _published(findings: Findings) -> Html | None:
 
 def _origin(findings: Findings) -> Html:
     """Return cost, environment and commands."""
-    told = [(key, _words(value)) for key, value in findings.environment.items() if value is not None]
+    told = [(key, _words(value)) for key, value in findings.environment.items()]
     commands = tag("pre", "\n".join(findings.commands))
     return join(
         _facts([*findings.cost, ("weights", findings.weights)]),

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from utils.statistics import SIGNIFICANT, p_words
 from visualizer.figures.classes import ClassRow
 from visualizer.figures.confusion import Confusion
 from visualizer.report.markup import Html, count, join, percent, tag
-
-SIGNIFICANT = 0.05
 
 
 class Cell(NamedTuple):
@@ -39,10 +38,17 @@ def table(name: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Ht
     return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=f"table of {name}")
 
 
+def filtered(name: str, what: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Html:
+    """Return a table under a search box; `what` says what is searched for: a part of the second column."""
+    search = tag("label", "Filter ", tag("input", type="search", placeholder=f"part of {what}", data_filter=name))
+    counted = tag("output", class_="muted", data_count=name, aria_live="polite")
+    return join(tag("p", search, counted, class_="tools"), table(name, heads, rows))
+
+
 def class_table(rows: Sequence[ClassRow]) -> Html:
-    """Return precision, recall, F1, clips and interval of every class."""
+    """Return precision, recall, F1, clips and interval of every class, under a search box."""
     heads = ("#", "class", "precision", "recall", "F1", "clips", "95% interval of the recall")
-    return table("classes", heads, map(_class, rows))
+    return filtered("classes", "a class's name", heads, map(_class, rows))
 
 
 def pair_table(confusion: Confusion) -> Html:
@@ -51,7 +57,7 @@ def pair_table(confusion: Confusion) -> Html:
     names, rows = confusion.classes, []
     for pair in confusion.pairs:
         share = pair.count / pair.clips
-        p = tag("b" if pair.p_value < SIGNIFICANT else "span", _p(pair.p_value))
+        p = tag("b" if pair.p_value < SIGNIFICANT else "span", p_words(pair.p_value))
         counts = Cell(f"{count(pair.count)} of {count(pair.clips)}", pair.count), Cell(percent(share), share)
         rows.append(
             (*_plain(names[pair.true], names[pair.predicted]), *counts, *_plain(pair.back), Cell(p, pair.p_value))
@@ -90,7 +96,3 @@ def _recall(row: ClassRow) -> Cell:
 
 def _plain(*values: str | int) -> tuple[Cell, ...]:
     return tuple(Cell(value if isinstance(value, str) else count(value), value) for value in values)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

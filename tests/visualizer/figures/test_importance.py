@@ -1,12 +1,8 @@
 """The joints that speak for a class."""
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from visualizer.figures.importance import importance, scaled
+from visualizer.figures.importance import importance
 
 
 def test_joints_are_ordered_and_scaled_per_class(make_findings):
@@ -27,16 +23,3 @@ def test_nothing_is_nan(make_findings):
     assert np.isfinite(found.values).all()
     assert (found.clips == 0).sum() == 10
     assert (found.values[found.clips > 0].max(axis=1) == 1).all()
-
-
-@pytest.mark.parametrize("activation", [np.zeros((2, 3)), np.full((2, 3), -4.0), np.zeros((0, 3))])
-def test_a_map_without_activation_is_plain(activation):
-    assert scaled(activation).tolist() == np.zeros(activation.shape).tolist()
-
-
-@given(arrays(np.float32, (2, 5), elements=st.floats(-1e6, 1e6, width=32)))
-def test_scaled_is_within_0_and_1_and_keeps_the_order(activation):
-    found = scaled(activation)
-    assert ((found >= 0) & (found <= 1)).all()
-    assert (np.diff(found.ravel()[np.argsort(activation, axis=None)]) >= 0).all()
-    assert found.max() == (1 if activation.max() > 0 else 0)

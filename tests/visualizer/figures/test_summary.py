@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualizer.figures.summary import BARS, _lengths, summary
+from visualizer.figures.summary import BARS, length_bars, summary
 
 
 def test_counts_by_hand(make_findings):
@@ -30,7 +30,7 @@ def test_counts_by_hand(make_findings):
 
 @given(st.lists(st.integers(1, 5000), max_size=60))
 def test_every_length_is_in_one_bar(frames):
-    edges, counts = _lengths(np.array(frames, np.int64))
+    edges, counts = length_bars(np.array(frames, np.int64))
     assert counts.sum() == len(frames)
     assert len(counts) == len(edges) - 1 <= BARS
     assert len(set(np.diff(edges).tolist())) == 1

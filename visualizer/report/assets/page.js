@@ -5,7 +5,7 @@ const findings = JSON.parse(document.getElementById("findings").textContent);
 
 /** Returns an element; texts among its children stay texts, whatever is in them. */
 function make(name, attributes = {}, ...children) {
-  const space = ["svg", "line", "circle", "text", "title"].includes(name) ? "http://www.w3.org/2000/svg" : null;
+  const space = ["svg", "line", "circle", "title"].includes(name) ? "http://www.w3.org/2000/svg" : null;
   const element = space ? document.createElementNS(space, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
