@@ -151,7 +151,7 @@ def test_five_joints_from_raw_to_over_95_percent(toy, draft, command, tmp_path):
         assert line in said.splitlines()
     assert "units: metres, by a person's size; longest along z" in said
     assert "a quarter of the subjects evaluates" in said
-    assert min(go(said, command, tmp_path, "train.epochs=16", "train.schedule.warmup_epochs=2")) > 95
+    assert min(go(said, command, tmp_path, "train.epochs=24", "train.schedule.warmup_epochs=2")) > 95
     names = np.load(tmp_path / "store/toy/names.npy")
     sides = np.load(tmp_path / "store/toy/split_own.npy")
     subjects = np.load(tmp_path / "store/toy/column_subject.npy")
@@ -166,7 +166,7 @@ def test_two_persons_of_fifteen_joints_work_the_same(draft, command, tmp_path):
     assert "joints: 15 of x y z" in said
     assert "persons: at most 2" in said
     assert "one person's clips may be on both sides" in said
-    assert min(go(said, command, tmp_path, "train.epochs=24", "input.frames=24")) > 95
+    assert min(go(said, command, tmp_path, "input.frames=24")) > 95  # all 48 epochs: with 24, one seed in ten is short
 
 
 # --- what is drafted
