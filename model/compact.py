@@ -157,6 +157,7 @@ class Compact(Plain):
         self.omission = Omission(1 if self.radius is None else declared.temporal_stride)
         self.mean = WeightedPool(self.omission)
         replace(folded, lambda module: _weigh(module, self.omission))
+        _quicken(folded)
         self._absent: dict[int, Tensor] = {}  # (C',) by number of frames
 
     def pool(self, clips: Clips) -> Tensor:
@@ -199,6 +200,12 @@ def _groups(lengths: list[int], frames_at_once: int) -> Iterator[list[int]]:
         group.append(row)
     if group:
         yield group
+
+
+def _quicken(network: nn.Module) -> None:
+    """Let Python find a module's parts and parameters where it looks first: torch's way takes a microsecond each."""
+    for module in network.modules():
+        vars(module).update({**module._parameters, **module._buffers, **module._modules})
 
 
 def _weigh(module: nn.Module, omission: Omission) -> nn.Module:

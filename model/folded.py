@@ -94,12 +94,13 @@ class Mix(nn.Module):
 
     def __init__(self, conv: PointwiseConv) -> None:
         super().__init__()
-        self.weight, self.bias = conv.weight, nn.Parameter(bias_of(conv), requires_grad=False)
+        self.weight = nn.Parameter(conv.weight.flatten(1).T, requires_grad=False)  # (C, C')
+        self.bias = nn.Parameter(bias_of(conv), requires_grad=False)
         self.every = conv.every
 
     def forward(self, x: Tensor) -> Tensor:
         x = x[:, :, :: self.every].permute(0, 2, 3, 1)  # (N, T, V, C)
-        y = torch.addmm(self.bias, x.flatten(0, 2), self.weight.flatten(1).T)
+        y = torch.addmm(self.bias, x.flatten(0, 2), self.weight)
         return y.view(*x.shape[:3], -1).permute(0, 3, 1, 2)
 
 

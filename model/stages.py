@@ -77,7 +77,7 @@ class Block(Layer):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for key in self.keys:
-            y = self.get_submodule(key)(y)
+            y = getattr(self, key)(y)
         return self.activation(y + self.residual(x))
 
 
