@@ -37,7 +37,7 @@ from utils.deployed import require_onnxruntime
 
 CLIPS = 10  # of a turn
 THREADS = 2
-FRAMES, RATE = 450, 30  # that come live, and how many a second
+FRAMES, RATE = 300, 30  # that come live, and how many a second
 Scoring = Callable[[], Mapping[str, np.ndarray]]
 
 

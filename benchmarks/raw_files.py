@@ -60,6 +60,15 @@ def digests(folder: Path) -> dict[str, np.ndarray]:
     return {path.stem: _digests(path) for path in sorted(folder.glob("*_data.npy"))}
 
 
+def file_digests(folder: Path) -> dict[str, np.ndarray]:
+    """Return the checksum (32,) of every file in `folder`, by its path there."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {
+        path.relative_to(folder).as_posix(): np.frombuffer(hashlib.sha256(path.read_bytes()).digest(), np.uint8)
+        for path in files
+    }
+
+
 def _digests(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
