@@ -1,6 +1,7 @@
 """Fixtures that several rooms' tests share."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -151,3 +152,56 @@ def small():
         "train.schedule.warmup_epochs=1",
         "test.batch_size=7",
     )
+
+
+# --- pages in a browser
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's chromium; skips, in words, where it or playwright is absent. With CI=true it has to start if it is there."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent: requirements-dev.txt has it")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is absent: nobody looks at the pages (apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        except playwright.Error as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"chromium does not start here: {str(error).splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Returns `open_page(path, **context) -> page`: a file, in a browser which is told that there is no network.
+
+    Fails at the end if a page asked for anything, or if the browser had something to say: an error, a warning, a
+    violation of the page's own policy.
+    """
+    said, asked, contexts = [], [], []
+
+    def watch(route):
+        if route.request.is_navigation_request() and route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    def open_file(path, **context):
+        contexts.append(browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}} | context))
+        contexts[-1].route("**/*", watch)
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(dialog.message) or dialog.dismiss())
+        page.goto(path.as_uri())
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert (said, asked) == ([], [])

@@ -19,7 +19,7 @@ from visualizer.report.markup import Html, join, tag
 from visualizer.report.sections import note
 from visualizer.report.tables import Cell, filtered, table
 
-PAGE = "index.html"
+PAGE, TITLE = "index.html", "Runs · Gesta"
 HEADS = ("started", "run", "state", "epoch", "seed", "top-1", "last epoch", "mean class", "training")
 
 
@@ -34,6 +34,7 @@ def _main(options: argparse.Namespace) -> int:
     work_dir = config.work_folder(options.work_dir)
     if not work_dir.is_dir():
         raise UserError(f"-w {work_dir}: no such folder; `python main.py -c N` trains and makes it")
+    _refuse_foreign(work_dir / PAGE)
     found, others = read_records(work_dir)
     write(work_dir / PAGE, found, others)
     print(f"{_counted(found)}; page: {work_dir / PAGE}")
@@ -41,6 +42,12 @@ def _main(options: argparse.Namespace) -> int:
     if damaged:
         print(f"{damaged} of them are damaged or not whole: the page says in what")
     return 0
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse to replace a page that we did not write: somebody's site may be where the work directory was to be."""
+    if path.is_file() and TITLE.encode() not in path.read_bytes():
+        raise UserError(f"{path}: is there, and not of tools.index; move it away, or give the work directory: -w DIR")
 
 
 def write(path: Path, records: Sequence[Record], others: Sequence[Path]) -> None:
@@ -95,7 +102,7 @@ def _figure(figures: Figures | None, name: str) -> Cell:
 
 def _run(record: Record) -> Html:
     """Return the experiment, the run, the way to its report where there is one, and what is wrong with its folder."""
-    where = quote(f"{record.name}/{REPORT}")
+    where = quote(f"{record.name}/{REPORT}", errors="surrogateescape")  # the bytes of a name that is no UTF-8
     report = join(" · ", tag("a", "report", href=where)) if (record.folder / REPORT).is_file() else None
     damage = tag("div", "; ".join(record.damage), class_="damage") if record.damage else None
     return join(record.folder.parent.name, tag("div", record.folder.name, report, class_="muted"), damage)

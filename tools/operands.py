@@ -13,6 +13,7 @@ from utils.fusion import ClipScores
 from utils.outputs import read_scores, softmax
 from utils.run_folder import BEST, CONFIG, LAST_SCORES, SCORES, eval_figures, runs
 
+FORMS = (".npz", ".pkl")
 WHEN = {SCORES: "once it was evaluated", LAST_SCORES: "at the end of its training"}
 
 
@@ -27,6 +28,8 @@ class Operand:
 
 def find_operand(text: str, work_dir: Path, scores: str = SCORES) -> Operand:
     """Return what `text` names, with its file `scores` if it is a run; say which run stands for a number."""
+    if not text:
+        raise UserError("'': empty; is a shell variable unset?")
     path = Path(text)
     if text in config.numbers():
         found = _newest(config.load(text), work_dir, scores)
@@ -36,16 +39,19 @@ def find_operand(text: str, work_dir: Path, scores: str = SCORES) -> Operand:
         if not (path / scores).is_file():
             raise UserError(f"{path}: holds no {scores}; a run has it {WHEN[scores]}")
         return Operand(path / scores, _config_of(path), path)
-    if path.suffix in (".npz", ".pkl") and path.is_file():
+    if path.is_file():
+        if path.suffix not in FORMS:
+            raise UserError(f"{text}: no {' or '.join(FORMS)} of scores; `-e --out scores.npz` writes one")
         return Operand(path)
-    raise UserError(
-        f"{text}: neither a number (`python main.py -l`), nor a run folder, nor an .npz or .pkl that is there"
-    )
+    raise UserError(f"{text}: neither a number (`python main.py -l`), nor a run folder or a file that is there")
 
 
 def read_operand(file: Path) -> ClipScores:
     """Return the scores in an .npz of ours."""
     found = read_scores(file)
+    wrong = ~np.isfinite(found["logits"]).all(axis=1)
+    if wrong.any():
+        raise UserError(f"{file}: clip {found['names'][wrong.argmax()]} has a score that is not finite; evaluate anew")
     return ClipScores(str(file), found["names"], found["labels"].astype(np.int64), softmax(found["logits"]))
 
 

@@ -33,6 +33,9 @@ STYLE = """
 .state.finished::before { background: var(--accent); } .state.interrupted::before { background: var(--against); }
 .state.running::before { background: none; border: 2px solid var(--accent); }
 .whole .scroll { max-height: none; } main:has(.whole) { max-width: 80rem; }
+@media (max-width: 40rem) { .whole :is(th, td):first-child { display: none; } } /* the folder's name has the date */
+.whole table { font-size: 0.8125rem; } .whole :is(th button, td) { padding-inline: 0.45rem; }
+.whole td:not(.n) { min-width: 0; }
 .damage { font-size: 0.78rem; color: var(--against); overflow-wrap: anywhere; }
 td a { color: var(--accent); }
 """
@@ -47,7 +50,7 @@ def write_page(path: Path, title: str, parts: Mapping[str, str], *content: objec
     page = assemble(title, parts, join(*content), scripts=SCRIPTS, style=STYLE)
     with disk_errors(path, "free some space and repeat"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, lambda file: file.write(page.encode()))
+        write_atomic(path, lambda file: file.write(page.encode(errors="replace")))
 
 
 def plain(*values: str | int) -> tuple[Cell, ...]:

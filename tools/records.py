@@ -4,7 +4,6 @@ No checkpoint is opened and torch is not imported: a work directory of hundreds 
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ PROFILE = re.compile(rb"Model profile: .*?; ([\d.]+)G multiply-adds .*?; ([\d,]+
 SPENT = re.compile(rb"Total time: (\d+)d-(\d+)h-(\d+)m-(\d+)s")  # of training so far, resumptions included
 UNITS = (86400, 3600, 60, 1)
 NEWLINE = b"\n"
+LARGEST = 1e18  # no figure of a run is larger; nor is one NaN
 
 Figures = Mapping[str, float]  # top1, top5, mean_class, ... of one evaluation
 
@@ -199,7 +199,7 @@ def _figures(line: Mapping[str, Any], split: str = "eval") -> Figures | None:
     found = line.get(split)
     if not isinstance(found, dict):
         return None
-    numbers = {key: value for key, value in found.items() if isinstance(value, int | float) and math.isfinite(value)}
+    numbers = {key: value for key, value in found.items() if isinstance(value, int | float) and abs(value) < LARGEST}
     return numbers if "top1" in numbers else None
 
 

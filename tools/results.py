@@ -14,7 +14,7 @@ from typing import Any
 import config
 from benchmarks.readme import markdown
 from config import Config
-from tools.records import FINISHED, TRAINING, Figures, Record, spent
+from tools.records import FINISHED, LARGEST, TRAINING, Figures, Record, spent
 from utils.errors import UserError
 
 FIGURES = ("top1_best", "top1_last", "mean_class_best", "mean_class_last")
@@ -264,7 +264,10 @@ def read_csv(path: Path) -> list[Result]:
 
 def _from_cells(cells: Mapping[str, str]) -> Result:
     def number(name: str) -> float | None:
-        return float(cells[name]) if cells[name] else None
+        value = float(cells[name]) if cells[name] else None
+        if value is not None and not 0 <= value < LARGEST:
+            raise ValueError(f"{name}: {cells[name]} is no figure")
+        return value
 
     figures = {
         name: Spread(mean, number(f"{name}_std")) if (mean := number(name)) is not None else None for name in FIGURES

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _summarize(options: argparse.Namespace) -> int:
     files = [Path(each) for each in options.numbers if each.endswith(".csv")]
-    numbers = [each for each in options.numbers if not each.endswith(".csv")]
+    numbers = list(dict.fromkeys(each for each in options.numbers if not each.endswith(".csv")))
     records = _runs(config.work_folder(options.work_dir), numbers) if numbers or not files else []
     results = [result for file in files for result in read_csv(file)] + summarize(records)
     results += [

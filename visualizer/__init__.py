@@ -2,18 +2,22 @@
 
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import initializer
 import processor
 from config import Config
+from dataset.loader import Loader
 from initializer.machine import Machine
-from utils import logs
+from utils.errors import UserError
+from utils.files import refuse_folder
+from utils.interrupt import ended_by_signals
 from utils.run_folder import RunFolder
 from visualizer.findings import Findings
 from visualizer.gather import gather_findings, read_scores_of, worst_and_best
 from visualizer.request import Request, find_class, find_clip, refuse_frames
-from visualizer.subject import Subject, find_run, open_subject
+from visualizer.subject import find_run, open_split, open_subject, seen
 
 __all__ = ["Request", "visualize"]
 
@@ -35,15 +39,23 @@ def visualize(config: Config, machine: Machine, weights: Path | None, run: str |
 
     Raises:
         UserError: with one line for anything that is missing, damaged or unknown.
-        Interrupted: by a signal while a checkpoint is evaluated.
+        Interrupted: by a signal; nothing is half-written.
     """
     folder = _evaluate(config, machine, weights, request) if weights else find_run(config, machine, run)
+    with ended_by_signals():  # nothing that is drawn is ever half-written
+        return _draw(folder, machine, request)
+
+
+def _draw(folder: RunFolder, machine: Machine, request: Request) -> list[Path]:
+    """Write what there is to look at of a scored folder, and say it."""
+    refuse_folder("-v", folder.path / FIGURES)
     subject = open_subject(machine, folder)
-    say = request.say or logs.start().info
+    say = request.say or print  # no logger: it would go on where standard output takes no more
     say(f"Looking at {folder.path} ({subject.weights}, {subject.split}) ...")
     if not subject.has_maps:
         say(f"{subject.config.model.title} has no features per joint: no activation is shown")
-    class_, clips = find_class(request.class_, subject.classes), _clips(subject, request)
+    class_, most_wrong = find_class(request.class_, subject.classes), worst_and_best(*read_scores_of(subject))[:1]
+    clips = _clips(subject.loader, request, most_wrong)
     findings = gather_findings(subject, machine, clips=clips, class_=class_, words=request.words())
     paths = _write(findings, folder, clips, request, class_)
     for path in paths[:-1]:
@@ -54,24 +66,30 @@ def visualize(config: Config, machine: Machine, weights: Path | None, run: str |
 
 def _evaluate(config: Config, machine: Machine, weights: Path, request: Request) -> RunFolder:
     """Score a checkpoint on eval, in a new folder."""
+    _refuse_unknown(config, machine, weights, request)
     run = initializer.prepare_evaluation(config, machine, weights)
-    find_class(request.class_, run.about["classes"])  # a wrong name is known before hours of work
-    names = run.batches["eval"].names.tolist()
-    for each in request.clips:
-        find_clip(each, names)
     processor.run_evaluation(run)
-    if threading.current_thread() is threading.main_thread():  # evaluation is over: a signal ends what comes at once
+    if threading.current_thread() is threading.main_thread():  # it noted Ctrl-C, which ends what comes now
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return run.folder
 
 
-def _clips(subject: Subject, request: Request) -> list[int]:
-    """Return the places of the clips that become pictures: those asked for, else the one most wrong."""
-    names = subject.loader.names.tolist()
-    clips = [find_clip(each, names) for each in request.clips] or worst_and_best(*read_scores_of(subject))[:1]
-    for clip in clips:
-        _, frames = subject.seen(clip)
+def _refuse_unknown(config: Config, machine: Machine, weights: Path, request: Request) -> None:
+    """Raise `UserError` for a class, clip or frame that is not there: before hours of work, and before its folder."""
+    if request.frames and not request.clips:
+        raise UserError("-vf: which clip is the most wrong, the evaluation tells first; name the clips, too: -vs CLIP")
+    if request.words():
+        data, loader = open_split(config, machine, "eval", weights)
+        find_class(request.class_, data.benchmark.classes)
+        _clips(loader, request, ())
+
+
+def _clips(loader: Loader, request: Request, others: Sequence[int]) -> list[int]:
+    """Return the places of the clips that become pictures, once each: those asked for, else `others`."""
+    names = loader.names.tolist()
+    clips = list(dict.fromkeys(find_clip(each, names) for each in request.clips)) or list(others)
+    for clip in clips if request.frames else ():
+        _, frames = seen(loader, clip)
         refuse_frames(request.frames, names[clip], len(frames))
     return clips
 

@@ -16,7 +16,7 @@ from utils.run_folder import LAST_SCORES, SCORES
 from visualizer.findings import Findings, Shown
 from visualizer.importance import important_joints
 from visualizer.provenance import provenance
-from visualizer.subject import Subject
+from visualizer.subject import Subject, seen
 
 ENDS = 12  # clips that are shown as the worst, and as the best
 
@@ -108,7 +108,7 @@ def worst_and_best(labels: np.ndarray, logits: np.ndarray, count: int = ENDS) ->
 
 def show(subject: Subject, place: int, classes: Sequence[int]) -> Shown:
     """Return a clip as the network saw it, with the activation maps of some classes."""
-    joints, frames = subject.seen(place)
+    joints, frames = seen(subject.loader, place)
     if not subject.has_maps:
         return Shown(place, joints, frames, activation={})
     streams = subject.batch(torch.tensor([place])).streams

@@ -15,7 +15,7 @@ class Request:
         class_: name, or number from 1, of the class whose activation is drawn; None or "0": each clip's true class.
         clips: names, or places in the split from 0, of the clips that become pictures; none: the one most wrong.
         frames: of these clips, from 0 among those that the network saw; none: what shows a clip best.
-        say: takes a line; None: standard output has it, as a run's log would.
+        say: takes a line; None: standard output has it.
     """
 
     class_: str | None = None

@@ -5,7 +5,8 @@ Letters: N clips, K classes, S test clips, C channels, L frames that are seen, V
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,7 @@ from utils.run_folder import CONFIG, METRICS, SCORES, RunFolder
 from visualizer.activation import class_maps, over_frames
 
 ENVIRONMENT = "environment.json"
+ANEW = "evaluate anew: -v -pp FILE"
 
 
 @dataclass(frozen=True)
@@ -62,26 +64,9 @@ class Subject:
         """(K,) names."""
         return self.data.benchmark.classes
 
-    def seen(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the joints (M, T, V, C) of a clip that the network saw, and which frames (T,) of it they are.
-
-        Of several test clips the first one: after sampling, before streams and the normalisation that comes with them;
-        without the frames behind the last one in which somebody is there, but never without any.
-        """
-        index = torch.tensor([place])
-        frames = self._frames(index)[:, 0]
-        joints, lengths = self.loader.clips.joints(index, frames)  # (1, C, L, V, M), (1, M)
-        live = max(1, int(lengths.max()))
-        return joints[0, :, :live].permute(3, 1, 2, 0).cpu().numpy(), frames[0, :live].numpy()
-
     def batch(self, index: Tensor) -> Batch:
         """Return the first test clip of clips `index` (N,) as the network takes it."""
-        return self.loader.pipeline.run(self.loader.clips, index, self._frames(index))
-
-    def _frames(self, index: Tensor) -> Tensor:
-        """Return the frames (N, 1, L) of clips `index` (N,) that the network sees, of their first test clip."""
-        pipeline, clips = self.loader.pipeline, self.loader.clips
-        return pipeline.sampler.test(clips.frames[index], pipeline.clips)[:, :1]
+        return self.loader.pipeline.run(self.loader.clips, index, _frames(self.loader, index))
 
     @property
     def has_maps(self) -> bool:
@@ -105,18 +90,41 @@ def open_subject(machine: Machine, folder: RunFolder) -> Subject:
     """
     set_determinism(machine)
     config, metrics = configs.load(str(folder.path / CONFIG)), _metrics(folder)
-    environment = _read_json(folder.path / ENVIRONMENT)
+    environment = _environment(folder.path / ENVIRONMENT)
     weights, split = _scored(folder, metrics)
-    data = open_data(config, machine, (split,))
+    data, loader = open_split(config, machine, split, weights)
     if environment.get("parts", data.checksums) != data.checksums:
         raise UserError(f"{folder.path}: scored on other data than {machine.store} holds; give its own --store DIR")
-    if not data.benchmark.classes:  # clips without labels
-        data = replace(data, benchmark=replace(data.benchmark, classes=stated_classes(weights)))
     network = build_model(config, len(data.benchmark.classes))
     import_weights(network, weights, config, classes=data.benchmark.classes)
-    loader = make_loader(config, data, split, trains=False, clips=config.test.clips)
     network = network.to(data.device).eval()
     return Subject(folder, config, weights, split, metrics, environment, data, network, loader)
+
+
+def open_split(config: Config, machine: Machine, split: str, weights: Path) -> tuple[Data, Loader]:
+    """Return a split's data, its classes those that the weights know where clips have no labels, and its loader."""
+    data = open_data(config, machine, (split,))
+    if not data.benchmark.classes:
+        data = replace(data, benchmark=replace(data.benchmark, classes=stated_classes(weights)))
+    return data, make_loader(config, data, split, trains=False, clips=config.test.clips)
+
+
+def seen(loader: Loader, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the joints (M, T, V, C) of a clip that the network sees, and which frames (T,) of it they are.
+
+    Of several test clips the first one: after sampling, before streams and the normalisation that comes with them;
+    without the frames behind the last one in which somebody is there, but never without any.
+    """
+    index = torch.tensor([place])
+    frames = _frames(loader, index)[:, 0]
+    joints, lengths = loader.clips.joints(index, frames)  # (1, C, L, V, M), (1, M)
+    live = max(1, int(lengths.max()))
+    return joints[0, :, :live].permute(3, 1, 2, 0).cpu().numpy(), frames[0, :live].numpy()
+
+
+def _frames(loader: Loader, index: Tensor) -> Tensor:
+    """Return the frames (N, 1, L) of clips `index` (N,) that the network sees, of their first test clip."""
+    return loader.pipeline.sampler.test(loader.clips.frames[index], loader.pipeline.clips)[:, :1]
 
 
 def find_run(config: Config, machine: Machine, name: str | None) -> RunFolder:
@@ -125,11 +133,12 @@ def find_run(config: Config, machine: Machine, name: str | None) -> RunFolder:
         return RunFolder(newest_best(config, machine).parent)
     if Path(name).is_file():
         raise UserError(f"-v {name}: is a file; give its run, -v {Path(name).parent}, or the checkpoint, -pp {name}")
-    parents = sorted(machine.work_dir.glob(f"{'debug_' if machine.debug else ''}{config.number}_*"))
+    titled = sorted(machine.work_dir.glob(f"{'debug_' if machine.debug else ''}{config.number}_*"))
+    parents = [path for path in titled if path.is_dir()]
     places = [Path(name), *(parent / name for parent in parents)]
-    found = next((path for path in places if (path / CONFIG).is_file()), None)
+    found = next(filter(_is_run, places), None)
     if found is None:
-        known = [path.name for parent in parents for path in parent.iterdir() if (path / SCORES).is_file()]
+        known = [path.parent.name for parent in parents for path in parent.glob(f"*/{SCORES}") if _is_run(path.parent)]
         near = difflib.get_close_matches(Path(name).name, known, n=1, cutoff=0.0)
         hint = f"did you mean {near[0]}?" if near else f"train one with: {machine.command}"
         raise UserError(f"-v {name}: no run's folder, nor a run of {config.number} in {machine.work_dir}; {hint}")
@@ -137,6 +146,10 @@ def find_run(config: Config, machine: Machine, name: str | None) -> RunFolder:
     if theirs != config.number:
         raise UserError(f"{found}: a run of {theirs}, not of {config.number}: -c {theirs}")
     return RunFolder(found)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / CONFIG).is_file()
 
 
 def _scored(folder: RunFolder, metrics: list[dict[str, Any]]) -> tuple[Path, str]:
@@ -154,31 +167,49 @@ def _scored(folder: RunFolder, metrics: list[dict[str, Any]]) -> tuple[Path, str
 
 
 def _metrics(folder: RunFolder) -> list[dict[str, Any]]:
-    path, lines = folder.path / METRICS, list[dict[str, Any]]()
-    try:
+    path = folder.path / METRICS
+    with _damage_in(path):
         lines = folder.metrics()
-        damaged = [number for number, line in enumerate(lines, start=1) if not _is_line(line)]
-    except ValueError as error:  # not JSON, not text
-        raise UserError(f"{path}: damaged ({error}); evaluate anew: -v -pp FILE") from error
+    damaged = [number for number, line in enumerate(lines, start=1) if not _is_line(line)]
     if damaged:
-        raise UserError(f"{path}: line {damaged[0]} is none of a run's; evaluate anew: -v -pp FILE")
+        raise UserError(f"{path}: line {damaged[0]} is none of a run's; {ANEW}")
     return lines
 
 
 def _is_line(line: object) -> bool:
     """Tell whether a line of metrics.jsonl is of an epoch that was trained, or of an evaluation."""
-    if not isinstance(line, dict) or not isinstance(line.get("epoch"), int):
+    if not isinstance(line, dict) or not _is_count(line.get("epoch")):
         return False
-    return "checkpoint" in line or bool(line["epoch"] and line.get("step") and isinstance(line.get("train"), dict))
+    about = {key: value for key, value in line.items() if key not in ("epoch", "step", "checkpoint")}
+    if not all(isinstance(each, dict) and _are_numbers(each.values()) for each in about.values()):
+        return False
+    if "checkpoint" in line:
+        return isinstance(line["checkpoint"], str)
+    return bool(line["epoch"] and _is_count(line.get("step")) and line["step"] and "train" in line)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    return all(isinstance(each, int | float) for each in values)
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    with _damage_in(path):
         found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); evaluate anew: -v -pp FILE") from error
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); evaluate anew: -v -pp FILE") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: holds no mapping; evaluate anew: -v -pp FILE")
+    if not isinstance(found, dict) or not isinstance(found.get("command", []), list):
+        raise UserError(f"{path}: is none of a run's; {ANEW}")
     return found
+
+
+@contextmanager
+def _damage_in(path: Path) -> Iterator[None]:
+    """Say what is wrong with a file, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {ANEW}") from error
+    except (ValueError, RecursionError) as error:  # neither JSON nor text; or nested a thousand times
+        raise UserError(f"{path}: damaged ({error}); {ANEW}") from error

@@ -234,10 +234,25 @@ def test_last_epochs_numbers_and_files(two, run, tmp_path):
         (["nonsense", "nonsense"], "nonsense: neither a number"),
         (["--out", "page.pdf", "a", "b"], "--out page.pdf: the page is an .html"),
         (["2002", "2002"], "2002: no run with scores.npz in"),
+        (["", "2002"], "'': empty; is a shell variable unset?"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_remedy(run, arguments, reason):
     assert reason in run(*arguments, code=2)
+
+
+def test_what_is_named_twice_is_refused(two, run):
+    assert f"{two[1] / 'scores.npz'}: named twice" in run("2001", two[1], code=2)
+
+
+def test_scores_that_are_no_numbers_and_other_forms_are_refused(two, run, tmp_path):
+    found = columns(2)
+    found["logits"][3, 1] = np.nan
+    score_writer(tmp_path / "a.npz")(found)
+    wrong = f"a.npz: clip {found['names'][3]} has a score that is not finite"
+    assert wrong in run(two[0], tmp_path / "a.npz", code=2)
+    score_writer(tmp_path / "a.json")(columns(2))
+    assert "a.json: no .npz or .pkl of scores; `-e --out scores.npz`" in run(two[0], tmp_path / "a.json", code=2)
 
 
 def test_files_without_names_and_folders_without_scores_are_refused(add_run, two, run, tmp_path):

@@ -1,5 +1,6 @@
 """The page of all runs: states, links to reports, damage, and nothing of a name that acts."""
 
+import os
 import re
 
 import pytest
@@ -48,6 +49,21 @@ def test_a_run_is_linked_to_its_report_where_it_has_one(add_run, index):
     add_run(epochs(0.5), stamp="02", number="3001")
     _, page = index()
     assert re.findall(r'<a href="([^#][^"]*)"', page) == [f"{folder.parent.name}/{folder.name}/report.html"]
+
+
+def test_a_page_of_somebody_else_stays(add_run, said, work_dir):
+    add_run(epochs(0.5))
+    (work_dir / "index.html").write_text("my site")
+    assert "index.html: is there, and not of tools.index; move it away" in said(main, "-w", work_dir, code=2)
+    assert (work_dir / "index.html").read_text() == "my site"
+
+
+def test_a_folder_whose_name_is_no_text_has_a_row_and_a_link(index, work_dir):
+    folder = work_dir / os.fsdecode(b"\xff") / "2026-11-20_14-03-01_s1"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("")
+    _, page = index()
+    assert 'href="%FF/2026-11-20_14-03-01_s1/report.html"' in page and index()[1] == page
 
 
 def test_damage_is_said_in_the_row(add_run, index):

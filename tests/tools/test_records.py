@@ -120,6 +120,7 @@ def test_figures_that_are_no_numbers_are_no_figures(add_run):
     lines = epochs(0.25, 0.75, 0.5)
     lines[1]["eval"]["top1"] = float("nan")
     lines[2]["eval"] = {"clips": 0, "unlabelled": 9}
+    lines.append({"epoch": 4, "eval": {"top1": 10**400}})
     record = read_record(add_run(lines))
     assert record.best == record.last == {"top1": 0.25, "mean_class": 0.125}
 

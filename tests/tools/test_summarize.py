@@ -160,6 +160,7 @@ def test_a_file_for_machines_is_read_again(add_run, summarize, tmp_path):
         ("", "expected the columns number, network"),
         ("number,network\n", "expected the columns number, network"),
         (",".join(COLUMNS) + "\n2001\n", "line 2: invalid literal for int"),
+        (",".join(COLUMNS) + "\n2001,a,b,,1,nan\n", "line 2: top1_best: nan is no figure"),
         (",".join(COLUMNS) + "\n2001,a,b,,1,high\n", "line 2: could not convert string to float: 'high'"),
     ],
 )

@@ -290,9 +290,17 @@ def test_scores_of_other_clips_are_refused(subject, harmed, change, line):
         ("metrics.jsonl", b"{\n", "metrics.jsonl: damaged .*; evaluate anew: -v -pp FILE"),
         ("metrics.jsonl", b"3\n", "metrics.jsonl: line 1 is none of a run's"),
         ("metrics.jsonl", b'{"epoch": 1, "train": {}}\n', "metrics.jsonl: line 1 is none of a run's"),
+        ("metrics.jsonl", b"[" * 9999 + b"\n", "metrics.jsonl: damaged .*; evaluate anew: -v -pp FILE"),
+        ("metrics.jsonl", b'{"epoch": 1, "step": "5", "train": {"loss": 1}}\n', "line 1 is none of a run's"),
+        ("metrics.jsonl", b'{"epoch": -1, "step": 5, "train": {"loss": 1}}\n', "line 1 is none of a run's"),
+        ("metrics.jsonl", b'{"epoch": 1, "step": 5, "train": {"loss": "1"}}\n', "line 1 is none of a run's"),
+        ("metrics.jsonl", b'{"epoch": 1, "step": 5, "train": {}, "eval": [1]}\n', "line 1 is none of a run's"),
+        ("metrics.jsonl", b'{"epoch": 0, "checkpoint": 3, "eval": {}}\n', "line 1 is none of a run's"),
         ("environment.json", None, "environment.json: cannot be read"),
+        ("environment.json", b"[" * 9999, "environment.json: damaged"),
+        ("environment.json", b'{"command": "main.py"}', "environment.json: is none of a run's"),
         ("environment.json", b"{", "environment.json: damaged"),
-        ("environment.json", b"[]", "environment.json: holds no mapping"),
+        ("environment.json", b"[]", "environment.json: is none of a run's"),
         ("environment.json", b'{"parts": {"ntu60": "0"}}', "scored on other data than .*store holds; give its own --store"),
         ("best.pt", None, "holds neither a best.pt nor an evaluation; give the checkpoint: -pp FILE"),
         ("best.pt", b"PK", "best.pt: "),
@@ -338,6 +346,11 @@ def test_what_is_no_run_names_the_nearest(trained, experiment, tmp_path):
         UserError, match=f"-v {folder}/best.pt: is a file; give its run, -v {folder}, or the checkpoint"
     ):
         find_run(experiment, machine, str(folder / "best.pt"))
+    shutil.copytree(folder, tmp_path / folder.parent.name / folder.name)
+    (tmp_path / folder.parent.name / folder.name / "config.yaml").unlink()
+    (tmp_path / "2001_notes.txt").write_text("")
+    with pytest.raises(UserError, match=r"nor a run of 2001 in .*; train one with: python"):  # not: did you mean itself
+        find_run(experiment, replace(machine, work_dir=tmp_path), folder.name)
     with pytest.raises(UserError, match=r"-v x: no run's folder, nor a run of 2001 in .*; train one with: python"):
         find_run(experiment, replace(machine, work_dir=tmp_path), "x")
 

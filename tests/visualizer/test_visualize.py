@@ -1,5 +1,7 @@
 """The action -v: from a command to a report and pictures, for a run and for a bare checkpoint; mistakes are one line."""
 
+import errno
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -12,6 +14,7 @@ import main
 import processor
 import visualizer
 from utils.errors import UserError
+from utils.interrupt import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def test_a_checkpoint_is_evaluated_into_a_folder_of_its_own_which_is_a_run_to_lo
     assert (path.parent / "scores.npz").exists()
     assert (found.chosen, found.weights, found.last) == ("", str(weights), None)
     assert f"-e -pp {weights}" in found.commands[1]
-    assert handlers[-2:] == [(signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)]
+    assert [handler for number, handler in handlers if number == signal.SIGINT][-1] == signal.default_int_handler
     look(name=path.parent.name)
     again, _ = drawn["report"]
     assert (again.logits == found.logits).all() and again.weights == found.weights
@@ -117,11 +120,52 @@ def test_what_is_not_there_is_one_line_and_nothing_is_drawn(look, drawn, request
     assert "\n" not in str(caught.value) and not drawn
 
 
-def test_a_wrong_name_is_known_before_a_checkpoint_is_evaluated(look, trained, monkeypatch):
-    monkeypatch.setattr("processor.run_evaluation", lambda run: pytest.fail("evaluated"))
-    for request in ({"class_": "x"}, {"clips": ["x"]}):
-        with pytest.raises(UserError, match="x: no such"):
-            look(trained[0] / "best.pt", **request)
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        ({"class_": "x"}, "-vc x: no such class"),
+        ({"clips": ["x"]}, "-vs x: no such clip"),
+        ({"clips": ["0"], "frames": [99]}, "-vf 99: the network saw"),
+        ({"frames": [0]}, "-vf: which clip is the most wrong, the evaluation tells first; name .*: -vs CLIP"),
+    ],
+)
+def test_a_wrong_request_is_known_before_a_checkpoint_is_evaluated_and_leaves_nothing(look, trained, request_, line):
+    before = sorted(trained[0].parent.iterdir())
+    with pytest.raises(UserError, match=line):
+        look(trained[0] / "best.pt", **request_)
+    assert sorted(trained[0].parent.iterdir()) == before
+
+
+def test_a_clip_that_is_named_twice_is_drawn_once(look, drawn):
+    look(clips=["17", "2", "17"])
+    assert drawn["paper"][1] == [17, 2]
+
+
+def test_a_place_that_cannot_be_written_is_known_before_anything_is_drawn(look, trained, drawn, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / trained[0].name)
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    (folder / "figures").write_text("a file")
+    with pytest.raises(UserError, match=f"-v {folder}/figures: .* is a file; name a folder"):
+        look(name=str(folder))
+    assert not drawn
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_standard_output_that_takes_no_more_is_one_line(experiment, trained, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("builtins.print", full)
+    with pytest.raises(OSError, match="No space left"):  # utils.command_line.guarded makes it a line
+        visualizer.visualize(experiment, trained[1], None, None, visualizer.Request())
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_signal_while_pictures_are_drawn_ends_it_in_order(look, monkeypatch):
+    monkeypatch.setattr("visualizer.report.write", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted) as stopped:
+        look()
+    assert stopped.value.exit_code == 143
 
 
 def test_a_number_without_a_run_says_how_to_train_one(look, trained, tmp_path):

@@ -45,6 +45,7 @@ def _main(options: argparse.Namespace) -> int:
     work_dir = config.work_folder(options.work_dir)
     wanted = LAST_SCORES if options.last else SCORES
     operands = [find_operand(each, work_dir, wanted) for each in options.operands]
+    _refuse_twice([each.file for each in operands])
     scores = joined([_read(each) for each in operands])
     sides = [_side(*each) for each in zip(ascii_uppercase, operands, scores, strict=False)]
     found = [compare(scores[0], other) for other in scores[1:]]
@@ -55,6 +56,13 @@ def _main(options: argparse.Namespace) -> int:
     _say(sides, found, names)
     print(f"\nPage: {out}")
     return 0
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    places = [file.resolve() for file in files]
+    twice = next((file for file, place in zip(files, places, strict=True) if places.count(place) > 1), None)
+    if twice:
+        raise UserError(f"{twice}: named twice, and nothing differs from itself; name another run")
 
 
 def _read(operand: Operand) -> ClipScores:

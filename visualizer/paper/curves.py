@@ -26,8 +26,9 @@ def draw(found: Curves) -> Figure:
 
 def _panel(ax: Any, quantity: str, curves: list[Curve]) -> None:
     for curve in curves:
+        look = {"color": COLOURS.get(curve.split, INK), "lw": 1.6, "label": curve.split, "clip_on": False}
         dots = {"marker": "o", "ms": 3} if len(curve.epochs) <= 30 else {}
-        ax.plot(curve.epochs, curve.values, color=COLOURS.get(curve.split, INK), lw=1.6, label=curve.split, **dots)
+        ax.plot(curve.epochs, curve.values, **look, **dots)  # not cut in half at 0 and at 100 %
     ax.set(title=TITLES[quantity], xlabel="epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(bottom=0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from utils.metrics import score
-from utils.statistics import wilson
+from utils.statistics import wilson, wilson_mean
 from visualizer.figures.headline import headline
 
 
@@ -48,3 +48,12 @@ def test_best_and_last_are_of_their_own_logits(make_findings):
     found = headline(make_findings(last=right))
     assert [each.value for each in found.last] == [1, 1, 1]
     assert found.best[0].value == (findings.predicted == findings.labels).mean() < 1
+
+
+def test_the_interval_of_the_mean_is_of_the_classes(make_findings):
+    labels, predicted = np.repeat([0, 1, 3], [4, 30, 2]), np.repeat([0, 1, 2, 3], [3, 29, 2, 2])
+    logits = np.eye(4, dtype=np.float32)[predicted]
+    mean = headline(make_findings(classes=4, clips=36, shown=0, labels=labels, logits=logits)).best[2]
+    right = np.array([(predicted == labels)[labels == k].sum() for k in (0, 1, 3)])
+    assert (mean.low, mean.high) == wilson_mean(right, np.array([4, 30, 2]))
+    assert mean.high - mean.low > 2 * (wilson(34, 36)[1] - wilson(34, 36)[0])

@@ -23,3 +23,11 @@ def test_nothing_is_nan(make_findings):
     assert np.isfinite(found.values).all()
     assert (found.clips == 0).sum() == 10
     assert (found.values[found.clips > 0].max(axis=1) == 1).all()
+
+
+def test_what_cannot_be_told_is_over_no_clip(make_findings):
+    values = np.ones((2, 25))
+    values[1, 3] = np.nan  # of clips in which nobody is
+    found = importance(make_findings(classes=2, importance=values, importance_clips=np.array([4, 5])))
+    assert found.clips.tolist() == [4, 0]
+    assert not found.values[1].any()

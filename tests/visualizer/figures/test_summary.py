@@ -42,3 +42,10 @@ def test_every_length_is_in_one_bar(frames):
 def test_all_clips_are_counted(make_findings, clips):
     found = summary(make_findings(clips=clips))
     assert sum(found.persons.values()) == found.class_counts.sum() == found.length_counts.sum() == clips
+
+
+@pytest.mark.parametrize(("longest", "bars"), [(BARS, BARS), (BARS + 1, BARS // 2 + 1), (2 * BARS, BARS)])
+def test_there_are_never_more_bars_than_asked_for(longest, bars):
+    edges, counts = length_bars(np.array([1, longest]))
+    assert len(counts) == bars
+    assert (edges[0], counts[0], counts[-1]) == (1, 1, 1)

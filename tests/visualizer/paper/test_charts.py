@@ -5,6 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from utils.statistics import p_words
 from visualizer.figures.calibration import calibration
 from visualizer.figures.classes import classes
 from visualizer.figures.confusion import confusion
@@ -155,3 +156,79 @@ def test_the_style_ends():
     with style():
         assert matplotlib.rcParams["text.parse_math"] is False
     assert dict(matplotlib.rcParams) == before
+
+
+# --- where it stands
+
+
+def drawn(draw, data):
+    with style():
+        return draw(data)
+
+
+@pytest.mark.parametrize("count", [7, 60])
+def test_rows_of_the_matrix_are_true_classes(make_findings, count):
+    found = confusion(make_findings(classes=count, clips=4 * count, shown=0))
+    ax = drawn(matrix.draw, found).axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    np.testing.assert_array_equal(ax.images[0].get_array(), found.shares)
+    assert ax.images[0].norm(0.01) == pytest.approx(0.1)  # a clip of a hundred is seen
+    cells = {(text.get_position()[1], text.get_position()[0]): int(text.get_text()) for text in ax.texts}
+    expected = {(true, guess): found.counts[true, guess] for true, guess in np.argwhere(found.counts).tolist()}
+    assert cells == (expected if count <= matrix.COUNTED else {})
+
+
+def test_beyond_120_classes_those_taken_for_each_other_are_neighbours(make_findings):
+    found = confusion(make_findings(classes=121, clips=484, shown=0))
+    figure = drawn(matrix.draw, found)
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), found.shares[found.order][:, found.order])
+    assert found.order.tolist() != list(range(121))
+    p_values = [text.get_text() for text in figure.axes[1].texts if text.get_position()[0] == 1.0][1:]
+    assert p_values == [p_words(pair.p_value) for pair in found.pairs]
+
+
+@pytest.mark.parametrize("count", [10, 60, 120])
+def test_names_of_classes_can_be_read(make_findings, count):
+    """On a page of its own: in letters of 5 points or more, that do not lie over each other."""
+    figure = drawn(matrix.draw, confusion(make_findings(classes=count, clips=count, shown=0)))
+    with style():
+        FigureCanvasAgg(figure).draw()
+    ax = figure.axes[0]
+    size = ax.get_yticklabels()[0].get_fontsize()
+    room = ax.get_window_extent().height / figure.dpi * 72 / count  # points for a row
+    assert size >= 5 and room >= size
+    assert max(figure.get_size_inches()) < 17
+
+
+def test_bars_of_calibration_are_accuracies_with_their_intervals(make_findings):
+    found = calibration(make_findings(clips=300, shown=0))
+    above, below = drawn(reliability.draw, found).axes
+    assert [(bar.get_x(), bar.get_height()) for bar in above.patches] == [
+        (each.low, each.accuracy) for each in found.bins
+    ]
+    assert [bar.get_height() for bar in below.patches] == [each.count for each in found.bins]
+    intervals, points = above.lines[1::2], above.lines[2::2]
+    assert [list(line.get_ydata()) for line in intervals] == [[each.at_least, each.at_most] for each in found.bins]
+    assert [line.get_xdata()[0] for line in points] == [each.confidence for each in found.bins]
+
+
+def test_every_row_of_joints_is_its_class(make_findings):
+    found = importance(make_findings(classes=50, clips=50, shown=0))
+    panels_ = [ax.images[0].get_array() for ax in drawn(joints.draw, found).axes[:2]]
+    np.testing.assert_array_equal(np.concatenate(panels_), found.values)
+
+
+def test_bars_of_one_class_are_its_joints_values(make_findings):
+    findings = make_findings(shown=0)
+    found = importance(findings)
+    with style():
+        body, beside = joints.draw_class(found, findings.layout, 2).axes
+    assert [bar.get_width() for bar in beside.patches] == sorted(found.values[2], reverse=True)
+    sizes = np.asarray(body.collections[0].get_sizes())
+    assert sizes.argmax() == found.values[2].argmax() and sizes.argmin() == found.values[2].argmin()
+
+
+def test_curves_of_several_splits_are_told_apart(texts, make_findings):
+    found = texts(lines.draw, curves)
+    assert found.count("train") == found.count("eval") == 2  # loss and accuracy
+    assert "train" not in texts(lines.draw, curves, metrics=[{"epoch": 1, "train": {"loss": 1.0}}])

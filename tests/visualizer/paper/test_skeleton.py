@@ -11,6 +11,7 @@ from PIL import Image
 from visualizer.findings import Shown
 from visualizer.paper import skeleton
 from visualizer.paper.canvas import style
+from visualizer.view import bones
 
 
 def standing(findings, joints, activation=None):
@@ -151,3 +152,45 @@ def test_a_gif_moves_through_the_whole_clip(make_findings, tmp_path, frames, pic
         if frames > 1:
             assert image.info["duration"] == milliseconds
             assert image.info["loop"] == 0
+
+
+def test_bones_join_their_joints_and_near_joints_are_drawn_last(make_findings):
+    findings = make_findings(persons=1, shown=1)
+    found, figure = drawn(findings, [4])
+    ((bones_, joints),) = bodies(figure.axes[0])
+    points, near = found.points[0, 4].astype(float), found.near[0, 4]
+    ends = {tuple(map(tuple, segment)) for segment in np.round(bones_.get_segments(), 5).tolist()}
+    assert ends == {tuple(map(tuple, np.round(points[list(pair)], 5).tolist())) for pair in bones(findings.layout)}
+    order = np.argsort(near, kind="stable")
+    np.testing.assert_allclose(np.asarray(joints.get_offsets()), points[order], atol=1e-6)
+    assert len(np.unique(bones_.get_color(), axis=0)) > 5  # near bones are darker
+
+
+def test_padding_says_nothing_of_the_activation(make_findings):
+    findings = make_findings(shown=1)
+    first = findings.shown[0].joints[:1]
+    joints = np.concatenate([first, np.zeros_like(first)])
+    activation = np.ones(joints.shape[:3])
+    activation[1] = 100  # of nobody
+    found, _ = drawn(standing(findings, joints, activation), [0])
+    assert (found.values == 1).all() and len(found.values) == 1
+
+
+def test_pictures_are_of_frames_in_which_somebody_is(make_findings):
+    findings = make_findings(shown=1)
+    joints = findings.shown[0].joints[:1, :30].copy()
+    joints[:, 5:20] = 0
+    _, figure = drawn(standing(findings, joints))
+    assert sum(bool(bodies(ax)) for ax in figure.axes) == 6
+
+
+def test_the_skeleton_in_a_gif_moves(make_findings, tmp_path):
+    findings = make_findings(shown=1)
+    with style():
+        path = skeleton.write_gif(skeleton.scene(findings, findings.shown[0], None), tmp_path / "clip.gif")
+    with Image.open(path) as image:
+        pictures = []
+        for number in (0, image.n_frames // 2):
+            image.seek(number)
+            pictures.append(np.asarray(image.convert("L"))[: -image.height // 20])  # above the line that grows
+    assert (pictures[0] != pictures[1]).mean() > 0.002

@@ -1,7 +1,11 @@
 import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from visualizer.figures.classes import classes
-from visualizer.figures.confusion import confusion
+from visualizer.figures.confusion import Confusion, Pair, confusion
 from visualizer.report.tables import Cell, class_table, pair_table, plain_table, table
 
 
@@ -30,3 +34,25 @@ def test_pairs_say_both_ways_and_what_is_sure(make_findings):
 
 def test_plain_numbers_are_grouped():
     assert '<td data-key="12345" class="n">12\u202f345</td>' in plain_table("t", ("a",), [(12_345,)])
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0499, "<b>0.050</b>"), (0.05, "<span>0.050</span>"), (0.3, "<span>0.300")])
+def test_what_is_below_a_twentieth_is_bold(make_findings, p, shown):
+    found = confusion(make_findings(clips=200))
+    pair = replace(found.pairs[0], p_value=p)
+    assert shown in pair_table(replace(found, pairs=(pair,)))
+
+
+def test_a_pair_has_both_counts_and_its_share():
+    pair = Pair(0, 2, 3, 8, 5, 0.3)
+    found = pair_table(Confusion(("a", "b", "c"), np.zeros((3, 3), int), np.arange(3), (pair,)))
+    cells = re.findall(r"<td.*?>(.*?)</td>", found)
+    assert cells[:5] == ["a", "c", "3 of 8", "37.5%", "5"]
+
+
+def test_an_interval_is_shown_and_sorted_by_its_lower_end(make_findings):
+    rows = classes(make_findings(classes=5, clips=40))
+    cells = re.findall(
+        r'<td data-key="([^"]*)" class="n">(?:<svg.*?</svg>)<span class="muted">(.*?)</span>', class_table(rows)
+    )
+    assert cells == [(str(row.low), f"{row.low:.1%} to {row.high:.1%}") for row in rows]

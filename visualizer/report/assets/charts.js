@@ -35,9 +35,10 @@
 
   /** Fits a chart of classes into a narrow page: no names on the axes where there is no room for them. */
   function fit(layout, data, width) {
+    const names = data[0].type === "heatmap" ? 150 : 60; // what those on the other axis, or the numbers, take
     for (const key of ["xaxis", "yaxis"]) {
       const { ticktext } = layout[key];
-      if (ticktext && width < 12 * ticktext.length) layout[key].showticklabels = false;
+      if (ticktext && width - names < 12 * ticktext.length) layout[key].showticklabels = false;
     }
     if (data[0].type !== "heatmap") return;
     data[0].showscale = false;
