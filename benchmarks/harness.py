@@ -241,12 +241,12 @@ def main(script: str, contests: Sequence[Contest]) -> int:
     """Run contests (or those whose stage holds a given word), print and keep their rows; 1 if one misses its must."""
     parser = argparse.ArgumentParser(f"python -m benchmarks.{script}")
     parser.add_argument("words", nargs="*", help="only stages that hold one of these words")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of each side")
+    parser.add_argument("--rounds", type=int, help=f"runs of each side ({ROUNDS}; more where they are short)")
     options = parser.parse_args()
     chosen = [each for each in contests if not options.words or any(word in each.stage for word in options.words)]
     rows = []
     for contest in chosen:
-        rows.append(replace(contest, rounds=options.rounds).run())
+        rows.append(replace(contest, rounds=options.rounds or contest.rounds).run())
         print(table([COLUMNS, rows[-1].cells()]), flush=True)
     keep(script, rows)
     return 0 if all(row.good for row in rows) else 1

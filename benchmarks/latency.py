@@ -36,6 +36,7 @@ from utils.allocator import keep_memory
 from utils.deployed import require_onnxruntime
 
 CLIPS = 10  # of a turn
+ROUNDS = 15  # a turn takes a second: more of them outlast what a neighbour on the machine does
 THREADS = 2
 FRAMES, RATE = 300, 30  # that come live, and how many a second
 Scoring = Callable[[], Mapping[str, np.ndarray]]
@@ -122,6 +123,7 @@ def contest(network: str, project: str, by: str, limits: Limits) -> Contest:
         unit="clips/s",
         arguments={"network": network},
         threads=THREADS,
+        rounds=ROUNDS,
         limits=limits,
     )
 
