@@ -98,7 +98,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         raise ConfigError(f"--set {text}: expected KEY=VALUE, such as train.epochs=10")
     try:
         tree: Any = yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"--set {text}: the value is not yaml ({_first_line(error)})") from error
     for name in reversed(key.split(".")):
         tree = {name: tree}
@@ -128,7 +128,7 @@ def _read(path: Path, empty: dict[str, Any] | None = None) -> dict[str, Any]:
         raise ConfigError(f"{_shown(path)}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{_shown(path)}: {_first_line(error)}") from error
-    except ValueError as error:  # a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, as many brackets
         raise ConfigError(f"{_shown(path)}: {error}") from error
     if raw is None and empty is not None:
         return empty
@@ -137,7 +137,7 @@ def _read(path: Path, empty: dict[str, Any] | None = None) -> dict[str, Any]:
     return raw
 
 
-def _first_line(error: yaml.YAMLError) -> str:
+def _first_line(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}" if mark else ""
     return f"{getattr(error, 'problem', None) or 'not yaml'}{where}"

@@ -111,7 +111,7 @@ def read_layout(path: Path) -> Layout:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else f"{path}"
         raise UserError(f"{place}: {getattr(error, 'problem', None) or 'no text that yaml can read'}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: {error}") from error
 
 

@@ -339,6 +339,7 @@ def test_drops_may_come_last_in_any_order():
         ("model: *nobody\n", "9001.yaml: "),
         ("model: !!python/object:os.system {}\n", "9001.yaml: could not determine a constructor"),
         (b"model: \xff\xfe\n", "9001.yaml: "),
+        ("model: " + "[" * 5000, "9001.yaml: maximum recursion depth exceeded"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_named(write, text, expected):
@@ -435,6 +436,7 @@ def test_another_choice_and_its_settings_may_come_in_any_order(order):
         ("train.optimizer.lr=1e-4", "write 1.0e-4"),
         ("train.optimizer.name=Adam", "missing key 'train.optimizer.lr'"),
         ("train.epochs=[3", "--set train.epochs=[3: the value is not yaml ("),
+        ("train.epochs=" + "[" * 5000, "the value is not yaml ("),
         ("train.epochs.more=3", "'train.epochs' must be a valid integer, got {'more': 3}"),
         ("store=/data", "'store' is a path of this machine"),
     ],

@@ -54,7 +54,13 @@ def refuse_folder(flag: str, folder: Path) -> None:
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Call `write` with a temporary file beside `path`, sync it, and rename it to `path`."""
+    """Call `write` with a temporary file beside `path`, sync it, and rename it to `path`.
+
+    Raises:
+        OSError: if it cannot be written, or if `path` is no file: a device's place, such as /dev/null, is not taken.
+    """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "is there, and no file", str(path))
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         with temporary.open("wb") as file:

@@ -154,6 +154,7 @@ def test_missing_joints_are_named(tmp_path):
         ("joints: !!python/object:os.system {}", "mine.yaml, line 1: could not determine a constructor"),
         ("[]", "mine.yaml: must be a mapping with the keys joints, "),
         ("{[a]: b}", "mine.yaml, line 1: "),
+        ("[" * 5000, "mine.yaml: maximum recursion depth exceeded"),
     ],
 )
 def test_what_is_no_yaml_is_refused_with_its_line(tmp_path, text, message):

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -89,6 +90,14 @@ def test_a_file_in_place_of_a_folder_is_said(tmp_path):
     message = r"file/deeper: cannot be read or written \(Not a directory\)"
     with pytest.raises(UserError, match=message), disk_errors(tmp_path, "do that"):
         (tmp_path / "file/deeper").mkdir()
+
+
+def test_a_place_that_is_no_file_is_not_taken(tmp_path):
+    pipe = tmp_path / "pipe"  # as a device would be
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"pipe: .*is there, and no file"), disk_errors(tmp_path, "do that"):
+        write_atomic(pipe, lambda file: file.write(b"all"))
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
 def test_other_errors_of_the_system_pass(tmp_path):
