@@ -228,7 +228,7 @@ def test_bars_of_one_class_are_its_joints_values(make_findings):
     assert sizes.argmax() == found.values[2].argmax() and sizes.argmin() == found.values[2].argmin()
 
 
-def test_curves_of_several_splits_are_told_apart(texts, make_findings):
+def test_curves_of_several_splits_are_told_apart(texts):
     found = texts(lines.draw, curves)
     assert found.count("train") == found.count("eval") == 2  # loss and accuracy
     assert "train" not in texts(lines.draw, curves, metrics=[{"epoch": 1, "train": {"loss": 1.0}}])

@@ -460,7 +460,7 @@ def test_what_was_not_seen_yet_is_printed_too(look, make_findings):
 
 def test_the_navigation_marks_the_section_that_is_read(look, make_findings):
     page = look(make_findings())
-    for name in ("classes", "data"):
+    for name in ("classes", "clips"):
         page.locator(f"nav a[href='#{name}']").click()
         page.locator(f"nav a[href='#{name}'][aria-current]").wait_for()
         assert page.locator("nav a[aria-current]").count() == 1
