@@ -14,7 +14,7 @@ from initializer.network import build_model
 from utils.batch import Batch
 
 CLASSES = 60
-SEED = 3  # its first 16 clips have 88 frames and 1.25 persons on average, 8 have 79 and 1.38; NTU RGB+D has 87 and 1.27
+SEED = 3  # its first 16 clips have 88 frames and 1.25 persons on average; NTU RGB+D has 87 and 1.27
 EXPERIMENTS = {"B0": "2001", "B2": "2005", "B4": "2009", "EpSep-B0": "2013", "ST-GCN++": "3001"}
 FACTORS = ("edge", "PA", "running_mean", "running_var")
 LOGITS, GRADIENTS = 1e-5, 1e-4  # what may differ in training: absolute, and relative to the largest gradient

@@ -10,8 +10,8 @@ DRAWS, SEED = 10_000, 0  # of the bootstrap
 SIGNIFICANT = 0.05  # p-values below it are set bold
 
 
-def wilson(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of the share `right / count`; (0, 1) of no clips at all.
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of the share `right / count`; (0, 1) of no clips at all.
 
     Source: Wilson 1927. It stays within 0..1 and is not empty at 0 % and 100 %, as the normal approximation is.
     """
@@ -19,7 +19,7 @@ def wilson(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
 
     if count == 0:
         return 0.0, 1.0
-    found = binomtest(int(right), int(count)).proportion_ci(level, method="wilson")
+    found = binomtest(int(right), int(count)).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
 
 

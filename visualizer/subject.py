@@ -94,7 +94,8 @@ def open_subject(machine: Machine, folder: RunFolder) -> Subject:
     weights, split = _scored(folder, metrics)
     data, loader = open_split(config, machine, split, weights)
     if environment.get("parts", data.checksums) != data.checksums:
-        raise UserError(f"{folder.path}: scored on other data than {machine.store} holds; give its own --store DIR")
+        other = f"scored on other data than {machine.store} holds, or on parts of an older form"
+        raise UserError(f"{folder.path}: {other}; give its own --store DIR, or {ANEW}")
     network = build_model(config, len(data.benchmark.classes))
     import_weights(network, weights, config, classes=data.benchmark.classes)
     network = network.to(data.device).eval()

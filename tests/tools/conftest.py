@@ -31,6 +31,16 @@ def work_dir(tmp_path):
 
 
 @pytest.fixture
+def on_runs(said, work_dir):
+    """Makes of a tool's `main` what runs it on `work_dir` and returns what it said."""
+
+    def of(main):
+        return lambda *arguments, code=0: said(main, *arguments, "-w", work_dir, code=code)
+
+    return of
+
+
+@pytest.fixture
 def add_run(work_dir):
     """Adds a training run that has these lines of figures; returns its folder."""
 

@@ -174,11 +174,8 @@ def test_the_page_asks_for_nothing(tmp_path):
 
 
 @pytest.fixture
-def run(said, work_dir):
-    def compared(*arguments, code=0):
-        return said(main, *arguments, "-w", work_dir, code=code)
-
-    return compared
+def run(on_runs):
+    return on_runs(main)
 
 
 @pytest.fixture

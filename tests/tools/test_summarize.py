@@ -15,11 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def summarize(said, work_dir):
-    def run(*arguments, code=0):
-        return said(main, *arguments, "-w", work_dir, code=code)
-
-    return run
+def summarize(on_runs):
+    return on_runs(main)
 
 
 @pytest.fixture

@@ -301,7 +301,7 @@ def test_scores_of_other_clips_are_refused(subject, harmed, change, line):
         ("environment.json", b'{"command": "main.py"}', "environment.json: is none of a run's"),
         ("environment.json", b"{", "environment.json: damaged"),
         ("environment.json", b"[]", "environment.json: is none of a run's"),
-        ("environment.json", b'{"parts": {"ntu60": "0"}}', "scored on other data than .*store holds; give its own --store"),
+        ("environment.json", b'{"parts": {"ntu60": "0"}}', "scored on other data than .*store holds, or .*; give its own --store"),
         ("best.pt", None, "holds neither a best.pt nor an evaluation; give the checkpoint: -pp FILE"),
         ("best.pt", b"PK", "best.pt: "),
     ],

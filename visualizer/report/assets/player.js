@@ -125,7 +125,6 @@
   }
 
   function rotate(yaw, pitch) {
-    if (flat) return;
     state.yaw += yaw;
     state.pitch = Math.max(-1.5, Math.min(1.5, state.pitch + pitch));
     refresh();
