@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import config
 from tools.pages import plain, share, write_page
-from tools.records import EVALUATED, REPORT, TRAINING, Figures, Record, read_records, spent
+from tools.records import EVALUATED, TRAINING, Figures, Record, read_records, spent
 from utils.command_line import Parser, guarded
 from utils.errors import UserError
+from utils.run_folder import REPORT
 from visualizer.report.markup import Html, join, tag
 from visualizer.report.sections import note
 from visualizer.report.tables import Cell, filtered, table

@@ -14,16 +14,14 @@ from typing import Any
 import config
 from config import Config
 from utils.files import lock
-from utils.run_folder import CONFIG, EVALUATION, LOG, METRICS
+from utils.logs import total_seconds
+from utils.run_folder import CONFIG, ENVIRONMENT, EVALUATION, LOG, METRICS, REPORT
 
 TRAINING, EVALUATED, DEBUG = "training", "evaluation", "debug"
 FINISHED, RUNNING, INTERRUPTED, UNKNOWN = "finished", "running", "interrupted", "unknown"
-REPORT, ENVIRONMENT = "report.html", "environment.json"
 EXTRACTED = b"Features: "  # the log's last words of an extraction
 STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # begins a run folder's name
 PROFILE = re.compile(rb"Model profile: .*?; ([\d.]+)G multiply-adds .*?; ([\d,]+) trainable parameters")
-SPENT = re.compile(rb"Total time: (\d+)d-(\d+)h-(\d+)m-(\d+)s")  # of training so far, resumptions included
-UNITS = (86400, 3600, 60, 1)
 NEWLINE = b"\n"
 LARGEST = 1e18  # no figure of a run is larger; nor is one NaN
 
@@ -117,7 +115,7 @@ def read_record(folder: Path) -> Record:
         last,
         int(profile[2].replace(b",", b"")) if profile else None,
         float(profile[1]) * 1e9 if profile else None,
-        _seconds(log),
+        total_seconds(log),
         str(environment.get("device") or ""),
         json.dumps(environment.get("parts"), sort_keys=True),
         tuple(damage),
@@ -164,12 +162,6 @@ def _environment(path: Path, damage: list[str]) -> dict[str, Any]:
         return found
     damage.append(f"{path.name} is damaged")
     return {}
-
-
-def _seconds(log: bytes) -> int | None:
-    """Return the time that the log states last."""
-    stated = SPENT.findall(log)
-    return sum(int(part) * unit for part, unit in zip(stated[-1], UNITS, strict=True)) if stated else None
 
 
 def _metrics(path: Path, damage: list[str]) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from utils.files import disk_errors, lock, write_atomic, write_json
 
 CONFIG = "config.yaml"
 BEST, LAST, METRICS, SCORES, LOG = "best.pt", "last.pt", "metrics.jsonl", "scores.npz", "log.txt"
+ENVIRONMENT, REPORT = "environment.json", "report.html"
 LAST_SCORES = "scores_last.npz"  # of the last epoch; SCORES are the best one's
 VALIDATION_SCORES = "scores_validation.npz"  # of held-out training clips: what weights of a fusion are fitted on
 EVALUATION = "_eval"  # ends the name of a folder that holds an evaluation only
@@ -79,7 +80,7 @@ class RunFolder:
             return
         with disk_errors(self.path, "free some space"):
             write_atomic(self.path / CONFIG, lambda file: file.write(config.encode()))
-            write_json(self.path / "environment.json", environment)
+            write_json(self.path / ENVIRONMENT, environment)
 
     def add_metrics(self, line: dict[str, Any]) -> None:
         """Append one line of figures; on return it is on the disk."""

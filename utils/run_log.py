@@ -13,6 +13,8 @@ from utils.logs import duration, share
 from utils.metrics import Scores
 from utils.run import Batches, Run, TrainingRun
 
+HOW = {"validation": "chosen on held-out training clips", "eval": "chosen on eval, as the field does"}  # the best was
+
 
 def shown(run: Run, batches: Batches) -> Iterator[Batch]:
     """Yield batches behind a progress bar, or with a log line each; a signal ends it."""
@@ -69,8 +71,7 @@ def log_best_and_last(run: TrainingRun) -> None:
     """Say which epoch is the best and how it was chosen, and what the last one gets."""
     best, latest = run.progress.best, run.progress.latest
     assert best is not None and latest is not None
-    how = "held-out training clips" if run.chosen_on == "validation" else "eval, as the field does"
-    run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, chosen on {how}")
+    run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, {HOW[run.chosen_on]}")
     run.log.info(f"Last epoch: {latest['epoch']} with {latest['top1']:.2%}")
 
 

@@ -13,7 +13,7 @@ from initializer.machine import Machine
 from utils.errors import UserError
 from utils.files import refuse_folder
 from utils.interrupt import ended_by_signals
-from utils.run_folder import RunFolder
+from utils.run_folder import REPORT, RunFolder
 from visualizer.findings import Findings
 from visualizer.gather import gather_findings, read_scores_of, worst_and_best
 from visualizer.request import Request, find_class, find_clip, refuse_frames
@@ -21,7 +21,7 @@ from visualizer.subject import find_run, open_split, open_subject, seen
 
 __all__ = ["Request", "visualize"]
 
-REPORT, FIGURES = "report.html", "figures"
+FIGURES = "figures"
 
 
 def visualize(config: Config, machine: Machine, weights: Path | None, run: str | None, request: Request) -> list[Path]:

@@ -13,11 +13,12 @@ from initializer.data import data_shape
 from initializer.machine import Machine
 from initializer.network import build_recipe
 from utils.cost import measure
+from utils.logs import total_seconds
 from utils.run_folder import CONFIG, RunFolder
+from utils.run_log import HOW
 from visualizer.subject import Subject
 
-TOTAL = re.compile(r"Total time: (\d+)d-(\d+)h-(\d+)m-(\d+)s")  # of utils/run_log.py
-EVALUATED = re.compile(r"Evaluating time: ([\d.]+)s, Speed: ([\d.]+)")
+EVALUATED = re.compile(rb"Evaluating time: ([\d.]+)s, Speed: ([\d.]+)")  # of utils/run_log.py
 NOT_SHOWN = ("command", "parts", "layout")  # of the environment: a row of its own, or too long for one
 
 
@@ -40,8 +41,7 @@ def chosen(subject: Subject) -> str:
     lines = [line for line in subject.metrics if "train" in line]
     if not lines:
         return ""
-    held_out = any("validation" in line for line in lines)
-    return "chosen on held-out training clips" if held_out else "chosen on eval, as the field does"
+    return HOW["validation" if any("validation" in line for line in lines) else "eval"]
 
 
 def with_rates(metrics: Sequence[Mapping[str, Any]], config: Config) -> list[Mapping[str, Any]]:
@@ -74,13 +74,12 @@ def cost(subject: Subject) -> list[tuple[str, str]]:
 
 def times(folder: RunFolder) -> list[tuple[str, str]]:
     """Return the rows of time that the log of a run holds; a log that is not there has none."""
-    text = folder.log.read_text(encoding="utf-8", errors="replace") if folder.log.is_file() else ""
+    log = folder.log.read_bytes() if folder.log.is_file() else b""
     rows = []
-    if total := TOTAL.findall(text):
-        days, hours, minutes, seconds = map(int, total[-1])
-        rows.append(("training", f"{((days * 24 + hours) * 60 + minutes) * 60 + seconds:,} s, with its evaluations"))
-    if evaluated := EVALUATED.findall(text):
-        rows.append(("evaluation", "{} s, {} clips/s".format(*evaluated[-1])))
+    if (seconds := total_seconds(log)) is not None:
+        rows.append(("training", f"{seconds:,} s, with its evaluations"))
+    if evaluated := EVALUATED.findall(log):
+        rows.append(("evaluation", "{} s, {} clips/s".format(*(each.decode() for each in evaluated[-1]))))
     return rows
 
 

@@ -26,10 +26,9 @@ from initializer.weights import import_weights, stated_classes
 from utils.batch import Batch
 from utils.errors import UserError
 from utils.run import Network
-from utils.run_folder import CONFIG, METRICS, SCORES, RunFolder
+from utils.run_folder import CONFIG, ENVIRONMENT, METRICS, SCORES, RunFolder
 from visualizer.activation import class_maps, over_frames
 
-ENVIRONMENT = "environment.json"
 ANEW = "evaluate anew: -v -pp FILE"
 
 
