@@ -21,8 +21,10 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from model.folded import FoldedMultiScale
 from model.folding import fold, replace
 from model.layers import FrameMean
+from model.shifted import ShiftedMultiScale
 
 FRAMES_AT_ONCE = 192  # of all rows that are computed together; more would fall out of two cores' caches
 
@@ -156,7 +158,7 @@ class Compact(Plain):
         self.frames_at_once, self.radius = frames_at_once, declared.temporal_radius
         self.omission = Omission(1 if self.radius is None else declared.temporal_stride)
         self.mean = WeightedPool(self.omission)
-        replace(folded, lambda module: _weigh(module, self.omission))
+        replace(folded, lambda module: _adapt(module, self.omission))
         _quicken(folded)
         self._absent: dict[int, Tensor] = {}  # (C',) by number of frames
 
@@ -208,8 +210,10 @@ def _quicken(network: nn.Module) -> None:
         vars(module).update({**module._parameters, **module._buffers, **module._modules})
 
 
-def _weigh(module: nn.Module, omission: Omission) -> nn.Module:
-    """Have a mean over time count what is left out."""
+def _adapt(module: nn.Module, omission: Omission) -> nn.Module:
+    """Have a mean over time count what is left out, and short convolutions computed as products."""
     if isinstance(module, FrameMean):
         return WeightedMean(omission)
+    if isinstance(module, FoldedMultiScale) and module.stride == 1:
+        return ShiftedMultiScale(module)
     return WeightedPool(omission) if isinstance(module, nn.AdaptiveAvgPool2d) else module

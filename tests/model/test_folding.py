@@ -12,24 +12,9 @@ from model.layers import normalised, pointwise_conv, temporal_conv
 from model.stages import Stage
 from model.stgcn import GraphUnit
 from model.temporal_units import MultiScaleTemporal
+from tests.model.folding_form import rows, trained
 
 SHAPE = (2, 12, 9, 5)  # N, C, T, V
-
-
-def trained(network):
-    """Move statistics and weights away from zeros and ones, some factors below zero; return in float64, to evaluate."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for key, tensor in network.double().state_dict().items():
-            if tensor.is_floating_point():
-                drawn = torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype)
-                tensor.copy_(drawn + 0.5 if key.endswith("running_var") else 2 * drawn - 1)
-    return network.eval()
-
-
-def rows(*shape):
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def assert_folds(network, x):
