@@ -214,6 +214,6 @@ def _adapt(module: nn.Module, omission: Omission) -> nn.Module:
     """Have a mean over time count what is left out, and short convolutions computed as products."""
     if isinstance(module, FrameMean):
         return WeightedMean(omission)
-    if isinstance(module, FoldedMultiScale) and module.stride == 1:
+    if isinstance(module, FoldedMultiScale):
         return ShiftedMultiScale(module)
     return WeightedPool(omission) if isinstance(module, nn.AdaptiveAvgPool2d) else module

@@ -2,7 +2,8 @@
 
 torch needs three times as long for a convolution of so few channels as for its products. Here channels come first, and
 what lies d frames away lies d V columns away. Branch b looks b + 1 frames away: a step that is the same from branch to
-branch, as batched products need it. Exported programs keep the convolutions, which their runtimes know.
+branch, as batched products need it. With a stride s, frames of one phase (t modulo s) lie together, and every s-th
+branch takes the step. Exported programs keep the convolutions, which their runtimes know.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,9 @@ from torch.nn.functional import pad
 from model.folded import FoldedMultiScale, Mix, bias_of
 from model.temporal_units import DILATIONS
 
-MARGIN = max(DILATIONS)  # frames of zeros before and behind a row
-
 
 class ShiftedMultiScale(nn.Module):
-    """A folded multi-scale layer of stride 1: (N, C, T, V) -> (N, C, T, V), channels last.
+    """A folded multi-scale layer: (N, C, T, V) -> (N, C, T/s, V), channels last.
 
     The first branch has W channels, the others w. So that all are alike, every convolution has W, of which the first
     W - w are the branch's before it, with weights of 0.
@@ -28,7 +27,8 @@ class ShiftedMultiScale(nn.Module):
         super().__init__()
         entry, mix = layer.get_submodule("entry"), layer.get_submodule("mix")  # as `fold` leaves them
         ends = [end for end in layer.ends if isinstance(end, nn.Conv2d)]
-        assert isinstance(entry, Mix) and isinstance(mix, Mix) and layer.stride == 1
+        assert isinstance(entry, Mix) and isinstance(mix, Mix)
+        self.stride, self.margin = layer.stride, -(-max(DILATIONS) // layer.stride)
         self.widest, self.width, *_ = layer.widths
         self.entry, self.entry_bias = _constant(entry.weight.T), _constant(entry.bias[:, None])
         self.mix, self.mix_bias = mix.weight, mix.bias
@@ -39,31 +39,55 @@ class ShiftedMultiScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, t, v = x.shape
-        frames = x.permute(0, 2, 3, 1).flatten(1, 2).mT  # (N, C, TV)
-        entered = torch.baddbmm(self.entry_bias, self.entry.expand(n, -1, -1), frames).transpose(0, 1)
-        padded = pad(entered[: -self.width].relu_(), (MARGIN * v, MARGIN * v))  # (C - w, N, LV)
-        found = [*self._convolved(padded, v), self._most(padded, v), entered[-self.width :]]
-        y = torch.cat(found).relu_().permute(1, 2, 0)  # (N, TV, C)
-        return torch.baddbmm(self.mix_bias, y, self.mix.expand(n, -1, -1)).view(n, t, v, -1).permute(0, 3, 1, 2)
+        frames = x.permute(0, 2, 3, 1).flatten(0, 2).T  # (C, NTV)
+        entered = torch.addmm(self.entry_bias, self.entry, frames).view(-1, n, t, v)
+        phases = self._split(entered[: -self.width].relu_())
+        found = [*self._convolved(phases), self._most(phases), entered[-self.width :, :, :: self.stride]]
+        y = torch.cat(found).relu_()  # (C, N, T/s, V)
+        return torch.addmm(self.mix_bias, y.flatten(1).T, self.mix).view(*y.shape[1:], -1).permute(0, 3, 1, 2)
 
-    def _convolved(self, padded: Tensor, v: int) -> list[Tensor]:
-        """Return what each convolution finds: (w, N, TV)."""
-        _, n, length = padded.shape
-        row, margin = n * length, MARGIN * v
-        shape = len(self.here), self.widest, row - 2 * margin  # columns between two clips are nothing's, and dropped
-        before, here, behind = (
-            padded.as_strided(shape, (self.width * row + step, row, 1), margin + step) for step in (-v, 0, v)
-        )
-        y = torch.baddbmm(self.bias, self.here, here).baddbmm_(self.before, before).baddbmm_(self.behind, behind)
-        y = y.as_strided((*shape[:2], n, length - 2 * margin), (*y.stride()[:2], length, 1))
-        return [y[0], *y[1:, self.widest - self.width :]]
+    def _split(self, x: Tensor) -> Tensor:
+        """Return x (C, N, T, V) as every s-th frame from each of the first s on, between zeros: (C, s, N, L, V)."""
+        c, n, t, v = x.shape
+        phases = x.new_zeros(c, self.stride, n, -(-t // self.stride) + 2 * self.margin, v)
+        for phase in range(self.stride):
+            frames = x[:, :, phase :: self.stride]
+            phases[:, phase, :, self.margin : self.margin + frames.shape[2]] = frames
+        return phases
 
-    def _most(self, padded: Tensor, v: int) -> Tensor:
-        """Return the maximum of every frame and its two neighbours, none below zero, normalised: (w, N, TV)."""
-        frames = padded[-self.width :].unflatten(2, (-1, v))
-        most = frames[:, :, MARGIN - 1 : -MARGIN - 1].maximum(frames[:, :, MARGIN:-MARGIN])
-        most = most.maximum(frames[:, :, MARGIN + 1 : 1 - MARGIN])
-        return torch.addcmul(self.shift, most, self.scale).flatten(2)
+    def _convolved(self, phases: Tensor) -> list[Tensor]:
+        """Return what each convolution finds: (w, N, T/s, V)."""
+        found: list[Tensor] = [phases] * len(self.here)
+        for first in range(self.stride):
+            found[first :: self.stride] = self._convolve(phases, first)
+        return [found[0], *(each[self.widest - self.width :] for each in found[1:])]
+
+    def _convolve(self, phases: Tensor, first: int) -> Tensor:
+        """Return what every s-th convolution from the first on finds: (B, W, N, T/s, V)."""
+        _, _, n, length, v = phases.shape
+        row, columns = phases.stride(0), (n * length - 2 * self.margin) * v  # those between two clips mean nothing
+        here, before, behind = (each[first :: self.stride] for each in (self.here, self.before, self.behind))
+
+        def near(direction: int) -> Tensor:
+            away, phase = divmod(direction * (first + 1), self.stride)
+            start = first * self.width * row + (phase * n * length + self.margin + away) * v
+            steps = self.stride * self.width * row + direction * v, row, 1
+            return phases.as_strided((len(here), self.widest, columns), steps, start)
+
+        y = torch.baddbmm(self.bias[first :: self.stride], here, near(0))
+        y.baddbmm_(before, near(-1)).baddbmm_(behind, near(1))
+        shape = *y.shape[:2], n, length - 2 * self.margin, v
+        return y.as_strided(shape, (*y.stride()[:2], length * v, v, 1))
+
+    def _most(self, phases: Tensor) -> Tensor:
+        """Return the maximum of a frame and its two neighbours, none below zero, normalised: (w, N, T/s, V)."""
+        before, here, behind = (self._shifted(phases[-self.width :], direction) for direction in (-1, 0, 1))
+        return torch.addcmul(self.shift, before.maximum(here).maximum(behind), self.scale)
+
+    def _shifted(self, phases: Tensor, frames: int) -> Tensor:
+        """Return what lies this many frames behind every s-th frame: (C, N, T/s, V)."""
+        away, phase = divmod(frames, self.stride)
+        return phases[:, phase, :, self.margin + away : phases.shape[3] - self.margin + away]
 
 
 def _alike(branches: Iterable[Tensor]) -> Tensor:
