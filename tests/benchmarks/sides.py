@@ -24,3 +24,9 @@ def dies(**_):
 
 def other_shape(**_):
     return lambda: {"sum": np.zeros(2)}
+
+
+def warming(**_):
+    """The first turn takes much longer."""
+    turns = iter((0.6,))
+    return lambda: wait(next(turns, 0.02))

@@ -30,6 +30,13 @@ def test_a_result_that_differs_is_a_miss_however_fast():
     assert not contest(must=30.0).run().good
 
 
+def test_the_first_turn_counts_only_where_turns_are_long(monkeypatch):
+    assert contest("warming").run().spread[0] > 1
+    monkeypatch.setattr(harness, "LONG", 0.5)
+    row = contest("warming").run()
+    assert row.spread[0] < 1 < row.ratio
+
+
 @pytest.mark.parametrize("project", ["dies", "nothing_of_that_name"])
 def test_a_side_that_dies_ends_the_contest(project):
     with pytest.raises(RuntimeError, match="its process ended"):
