@@ -248,6 +248,8 @@ def main(script: str, contests: Sequence[Contest]) -> int:
     parser.add_argument("--rounds", type=int, help=f"runs of each side ({ROUNDS}; more where they are short)")
     options = parser.parse_args()
     chosen = [each for each in contests if not options.words or any(word in each.stage for word in options.words)]
+    if not chosen:
+        parser.error(f"no stage holds {' or '.join(options.words)}; there are: {'; '.join(c.stage for c in contests)}")
     rows = []
     for contest in chosen:
         rows.append(replace(contest, rounds=options.rounds or contest.rounds).run())

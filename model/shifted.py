@@ -57,10 +57,10 @@ class ShiftedMultiScale(nn.Module):
 
     def _convolved(self, phases: Tensor) -> list[Tensor]:
         """Return what each convolution finds: (w, N, T/s, V)."""
-        found: list[Tensor] = [phases] * len(self.here)
+        found: dict[int, Tensor] = {}
         for first in range(self.stride):
-            found[first :: self.stride] = self._convolve(phases, first)
-        return [found[0], *(each[self.widest - self.width :] for each in found[1:])]
+            found.update(zip(range(first, len(self.here), self.stride), self._convolve(phases, first), strict=True))
+        return [found[0], *(found[branch][self.widest - self.width :] for branch in range(1, len(found)))]
 
     def _convolve(self, phases: Tensor, first: int) -> Tensor:
         """Return what every s-th convolution from the first on finds: (B, W, N, T/s, V)."""

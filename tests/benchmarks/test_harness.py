@@ -54,6 +54,13 @@ def test_differences_are_absolute_and_nan_equals_nan():
     assert largest_difference(ours, {**ours, "b": np.array([2, 5])}) == 2
 
 
+def test_a_word_that_no_stage_holds_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["latency", "sleping"])
+    with pytest.raises(SystemExit) as ended:
+        harness.main("latency", [contest()])
+    assert ended.value.code == 2 and "no stage holds sleping; there are: waiting" in capsys.readouterr().err
+
+
 def test_rows_are_kept_per_machine_and_replaced_by_stage(tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "RESULTS", tmp_path)
     rows = [Row("parse", "files/s", 1.0, 2.0, 2.0, Limits()), Row("write", "files/s", 1.0, 3.0, 3.0, Limits())]
