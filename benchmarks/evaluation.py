@@ -13,6 +13,8 @@ from model.compact import compact
 from utils.allocator import keep_memory
 from utils.metrics import score
 
+CLIPS = 16  # of a batch
+
 
 def prepare_ours(network: str, clips: int, *, looped: bool = False) -> Any:
     """Return an evaluation of one batch; what compaction prepares is part of it, as it is of every evaluation."""
@@ -30,14 +32,13 @@ def prepare_ours(network: str, clips: int, *, looped: bool = False) -> Any:
 
 def contest(network: str, must: float, goal: float, *, looped: bool = False) -> Contest:
     """Return the contest of one network."""
-    clips = 16
     return Contest(
         stage=f"evaluation, {network}, {'X-view' if looped else 'X-sub'}",
         reference="benchmarks.reference.network:prepare_evaluation",
         project="benchmarks.evaluation:prepare_ours",
-        work=clips,
+        work=CLIPS,
         unit="clips/s",
-        arguments={"network": network, "clips": clips, "looped": looped},
+        arguments={"network": network, "clips": CLIPS, "looped": looped},
         threads=2,
         limits=Limits(must, goal, allowed=1e-4),
     )

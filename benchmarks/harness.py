@@ -141,11 +141,9 @@ class Contest:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             compared = self.limits.allowed is not None
             paths = [folder / f"{side.name.partition(':')[0]}.npz" if compared else None for side in sides]
-            times = [[side.take_turn(path) for side, path in zip(sides, paths, strict=True)]]
-            if sum(times[0]) < LONG:
-                times.clear()
-            while len(times) < self.rounds:
-                times.append([side.take_turn() for side in sides])
+            first = [side.take_turn(path) for side, path in zip(sides, paths, strict=True)]
+            times = [first] if sum(first) >= LONG else []
+            times += [[side.take_turn() for side in sides] for _ in range(self.rounds - len(times))]
             peaks = (sides[0].peak, sides[1].peak)
             difference = largest_difference(*(side.result for side in sides)) if compared else None
         ratios = [theirs / ours for theirs, ours in times]

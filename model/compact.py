@@ -9,7 +9,8 @@ known without computing it again:
   the means over time. Looped clips have no such frames.
 - Rows of like length go together, so that there is little padding left, and their intermediate results fit the cache.
 
-The rest is `model.folding`. Results differ from the plain network's by float32's rounding: 1e-4, as tests show.
+The rest is `model.folding` and `model.shifted`. Results differ from the plain network's by float32's rounding: 1e-4,
+as tests show.
 
 Letters: N clips, I streams, C channels, T frames, V joints, M persons, K classes, R rows (a person of a clip each).
 """

@@ -1,9 +1,9 @@
 """The multi-scale temporal layer of a folded network that scores clips: its four convolutions in three products.
 
-torch needs three times as long for a convolution of so few channels as for its products. Here channels come first, and
-what lies d frames away lies d V columns away. Branch b looks b + 1 frames away: a step that is the same from branch to
-branch, as batched products need it. With a stride s, frames of one phase (t modulo s) lie together, and every s-th
-branch takes the step. Exported programs keep the convolutions, which their runtimes know.
+torch needs two to three times as long for convolutions of so few channels as for such products. Here channels come
+first, and what lies d frames away lies d V columns away. Branch b looks b + 1 frames away: a step that is the same from
+branch to branch, as batched products need it. With a stride s, frames of one phase (t modulo s) lie together, and every
+s-th branch takes the step. Exported programs keep the convolutions, which their runtimes know.
 """
 
 from collections.abc import Iterable

@@ -13,7 +13,8 @@ from utils.logs import duration, share
 from utils.metrics import Scores
 from utils.run import Batches, Run, TrainingRun
 
-HOW = {"validation": "chosen on held-out training clips", "eval": "chosen on eval, as the field does"}  # the best was
+# how the best was
+CHOSEN = {"validation": "chosen on held-out training clips", "eval": "chosen on eval, as the field does"}
 
 
 def shown(run: Run, batches: Batches) -> Iterator[Batch]:
@@ -71,7 +72,7 @@ def log_best_and_last(run: TrainingRun) -> None:
     """Say which epoch is the best and how it was chosen, and what the last one gets."""
     best, latest = run.progress.best, run.progress.latest
     assert best is not None and latest is not None
-    run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, {HOW[run.chosen_on]}")
+    run.log.info(f"Best epoch: {best['epoch']} with {best['top1']:.2%}, {CHOSEN[run.chosen_on]}")
     run.log.info(f"Last epoch: {latest['epoch']} with {latest['top1']:.2%}")
 
 

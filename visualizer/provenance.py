@@ -15,7 +15,7 @@ from initializer.network import build_recipe
 from utils.cost import measure
 from utils.logs import total_seconds
 from utils.run_folder import CONFIG, RunFolder
-from utils.run_log import HOW
+from utils.run_log import CHOSEN
 from visualizer.subject import Subject
 
 EVALUATED = re.compile(rb"Evaluating time: ([\d.]+)s, Speed: ([\d.]+)")  # of utils/run_log.py
@@ -41,7 +41,7 @@ def chosen(subject: Subject) -> str:
     lines = [line for line in subject.metrics if "train" in line]
     if not lines:
         return ""
-    return HOW["validation" if any("validation" in line for line in lines) else "eval"]
+    return CHOSEN["validation" if any("validation" in line for line in lines) else "eval"]
 
 
 def with_rates(metrics: Sequence[Mapping[str, Any]], config: Config) -> list[Mapping[str, Any]]:

@@ -29,4 +29,4 @@ def other_shape(**_):
 def warming(**_):
     """The first turn takes much longer."""
     turns = iter((0.6,))
-    return lambda: wait(next(turns, 0.02))
+    return lambda: wait(next(turns, 0.0))
